@@ -1,0 +1,1 @@
+"""Builders of networks, one paper's family a file."""

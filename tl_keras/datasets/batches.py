@@ -1,0 +1,53 @@
+"""Batches of images from a manifest, decoded in parallel."""
+
+import tensorflow as tf
+
+from tl_keras.datasets.augmentation import POLICIES
+from tl_keras.datasets.images import decode_and_resize
+from tl_keras.datasets.manifest import Manifest
+from tl_keras.registry import lookup
+
+PLAIN_VIEW = 0
+
+
+def images(
+    manifest: Manifest,
+    image_size: int,
+    batch_size: int,
+    *,
+    policy: str = "none",
+    view: int = PLAIN_VIEW,
+    seed: int = 0,
+) -> tf.data.Dataset:
+    """Gives the images in the manifest's order, the last batch included.
+
+    Args:
+        manifest: The images.
+        image_size: Side of the squares, in pixels.
+        batch_size: Images a batch.
+        policy: Name of the augmentation policy.
+        view: Which of the policy's random views; view 0 is the plain image.
+        seed: Another seed draws other views.
+
+    Returns:
+        A data set of uint8 in [0, 255], `(batch, image_size, image_size, 3)`.
+
+    Raises:
+        UsageError: If the policy is unknown.
+    """
+    augment = lookup(POLICIES, policy, "augmentation policy")
+    seeds = [_seed(row.pixels, view, seed) for row in manifest.rows]
+    dataset = tf.data.Dataset.from_tensor_slices((manifest.paths, seeds))
+
+    def read(path: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        image = decode_and_resize(tf.io.read_file(path), image_size)
+        return image if view == PLAIN_VIEW else augment(image, seed)
+
+    dataset = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE)
+    return dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+def _seed(pixels: str, view: int, seed: int) -> tuple[int, int]:
+    """Returns two 31-bit numbers that belong to a picture, a view and a seed."""
+    picture = int(pixels[:8], 16) if pixels else 0
+    return picture & 0x7FFFFFFF, (seed * 1_000 + view) & 0x7FFFFFFF

@@ -1,0 +1,159 @@
+"""From an image file's bytes to the pixels that the network sees.
+
+The same TensorFlow ops run in training, in prediction and inside the exported
+model: what was trained on is what is served. `tf.io.decode_image` alone is silently
+wrong for transparent images (alpha dropped), for phone photographs (EXIF rotation
+ignored) and for palette BMPs; these are mended or refused here.
+"""
+
+from functools import partial
+
+import tensorflow as tf
+
+from tl_keras.datasets.orientation import exif_orientation, turn_upright
+
+# Colour that shows through transparent pixels.
+BACKGROUND = 255
+
+# PNG, section 11.2.1: byte 25 is the colour type, its bit 4 says alpha.
+PNG_COLOUR_TYPE, PNG_ALPHA = 25, 4
+# WebP container: flags of the extended format; bit 28 of a lossless stream.
+WEBP_FLAGS, WEBP_ANIMATION, WEBP_ALPHA = 20, 0x02, 0x10
+WEBP_LOSSLESS_ALPHA_BYTE, WEBP_LOSSLESS_ALPHA = 24, 0x10
+BMP_BITS_PER_PIXEL = 28
+HEADER_BYTES = 64
+
+
+def decode_and_resize(image_bytes: tf.Tensor, image_size: int) -> tf.Tensor:
+    """Decodes one image file to the square that the network takes.
+
+    Args:
+        image_bytes: Scalar string, the content of a JPEG, PNG, GIF, BMP or WebP file.
+        image_size: Side of the result. The aspect ratio is not kept.
+
+    Returns:
+        uint8 RGB in [0, 255], `(image_size, image_size, 3)`.
+
+    Raises:
+        tf.errors.InvalidArgumentError: If the bytes are no image, or one that
+            TensorFlow would decode to wrong pixels.
+    """
+    image = decode(image_bytes)
+    image = tf.image.resize(image, (image_size, image_size), antialias=True)
+    image = tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
+    return tf.ensure_shape(image, (image_size, image_size, 3))
+
+
+def decode(image_bytes: tf.Tensor) -> tf.Tensor:
+    """Decodes one image file to upright RGB, transparency composited on white.
+
+    Animations give their first frame, except animated WebP, which is refused.
+
+    Args:
+        image_bytes: Scalar string, the content of a JPEG, PNG, GIF, BMP or WebP file.
+
+    Returns:
+        uint8 RGB in [0, 255], `(height, width, 3)`.
+
+    Raises:
+        tf.errors.InvalidArgumentError: If the bytes are no image, or one that
+            TensorFlow would decode to wrong pixels.
+    """
+    header = _header(image_bytes)
+    is_webp = _starts(header, b"RIFF") & (tf.strings.substr(header, 8, 4) == b"WEBP")
+    image = tf.case(
+        [
+            (_starts(header, b"\xff\xd8\xff"), lambda: _decode_jpeg(image_bytes)),
+            (_starts(header, b"\x89PNG"), lambda: _decode_png(image_bytes)),
+            (is_webp, lambda: _decode_webp(image_bytes)),
+            (_starts(header, b"BM"), lambda: _decode_bmp(image_bytes)),
+        ],
+        default=lambda: _decode_other(image_bytes),
+    )
+    image.set_shape((None, None, 3))
+    return image
+
+
+def _decode_jpeg(image_bytes: tf.Tensor) -> tf.Tensor:
+    """Decodes a JPEG and turns it as its EXIF orientation says."""
+    image = tf.io.decode_jpeg(image_bytes, channels=3)
+    return turn_upright(image, exif_orientation(image_bytes))
+
+
+def _decode_png(image_bytes: tf.Tensor) -> tf.Tensor:
+    """Decodes a PNG of any colour type."""
+    # Four channels are asked for only where there is alpha: below 8 bits TensorFlow
+    # 2.21 gives opaque pixels the alpha 2^depth - 1 and they would all but vanish.
+    before_pixels = tf.strings.split(image_bytes, b"IDAT")[0]
+    transparent_colour = tf.size(tf.strings.split(before_pixels, b"tRNS")) > 1
+    colour_type = _byte(_header(image_bytes), PNG_COLOUR_TYPE)
+    has_alpha = transparent_colour | _has_bits(colour_type, PNG_ALPHA)
+    read = partial(tf.io.decode_png, image_bytes)
+    return tf.cond(has_alpha, lambda: _composite(read(4)), lambda: read(3))
+
+
+def _decode_webp(image_bytes: tf.Tensor) -> tf.Tensor:
+    """Decodes a still WebP; an animated one would crash TensorFlow 2.21."""
+    header = _header(image_bytes)
+    kind = tf.strings.substr(header, 12, 4)
+    extended, lossless = kind == b"VP8X", kind == b"VP8L"
+    flags = _byte(header, WEBP_FLAGS)
+    stream = _byte(header, WEBP_LOSSLESS_ALPHA_BYTE)
+    has_alpha = (extended & _has_bits(flags, WEBP_ALPHA)) | (
+        lossless & _has_bits(stream, WEBP_LOSSLESS_ALPHA)
+    )
+    animated = extended & _has_bits(flags, WEBP_ANIMATION)
+    with tf.control_dependencies([_refuse(animated, "animated WebP")]):
+        image_bytes = tf.identity(image_bytes)
+    read = partial(tf.io.decode_image, image_bytes, expand_animations=False)
+    return tf.cond(
+        has_alpha, lambda: _composite(read(channels=4)), lambda: read(channels=3)
+    )
+
+
+def _decode_bmp(image_bytes: tf.Tensor) -> tf.Tensor:
+    """Decodes a BMP of 24 or 32 bits; TensorFlow misreads palettes."""
+    bits = _byte(_header(image_bytes), BMP_BITS_PER_PIXEL)
+    with tf.control_dependencies([_refuse(bits < 24, "BMP with a palette")]):
+        image_bytes = tf.identity(image_bytes)
+    return tf.io.decode_bmp(image_bytes, channels=0)[..., :3]
+
+
+def _decode_other(image_bytes: tf.Tensor) -> tf.Tensor:
+    """Decodes a GIF's first frame, or says that this is no image."""
+    return tf.io.decode_image(image_bytes, channels=3, expand_animations=False)
+
+
+def _composite(image: tf.Tensor) -> tf.Tensor:
+    """Lays RGBA on the background: `(height, width, 4)` → `(height, width, 3)`."""
+    image = tf.cast(image, tf.float32)
+    opacity = image[..., 3:] / 255.0
+    image = image[..., :3] * opacity + BACKGROUND * (1.0 - opacity)
+    return tf.cast(tf.round(image), tf.uint8)
+
+
+def _header(image_bytes: tf.Tensor) -> tf.Tensor:
+    """Returns the first bytes, zeros behind the end of a shorter file."""
+    padded = tf.strings.join([image_bytes, b"\0" * HEADER_BYTES])
+    return tf.strings.substr(padded, 0, HEADER_BYTES)
+
+
+def _starts(header: tf.Tensor, magic: bytes) -> tf.Tensor:
+    """Tells whether a header starts with `magic`."""
+    return tf.strings.substr(header, 0, len(magic)) == magic
+
+
+def _byte(header: tf.Tensor, index: int) -> tf.Tensor:
+    """Returns one byte of a header as int32."""
+    return tf.cast(tf.io.decode_raw(header, tf.uint8)[index], tf.int32)
+
+
+def _has_bits(value: tf.Tensor, bits: int) -> tf.Tensor:
+    """Tells whether any of `bits` is set."""
+    return tf.bitwise.bitwise_and(value, bits) > 0
+
+
+def _refuse(condition: tf.Tensor, what: str) -> tf.Operation:
+    """Fails where `condition` holds."""
+    message = f"{what} cannot be decoded rightly: convert it to PNG"
+    return tf.debugging.Assert(tf.logical_not(condition), [message])

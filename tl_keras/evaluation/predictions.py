@@ -1,0 +1,142 @@
+"""What a model says of images: from a manifest, or from files that may be bad."""
+
+import csv
+import io
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tl_keras.datasets import batches
+from tl_keras.datasets.check import reason
+from tl_keras.datasets.manifest import Manifest
+from tl_keras.files import write_text
+from tl_keras.progress import track
+
+BATCH_SIZE = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What a model says of one image file.
+
+    Attributes:
+        path: The file.
+        label: The most probable class; `None` where the file is bad.
+        probability: Of that class, in [0, 1].
+        probabilities: Of every class, by name.
+        error: Why there is no prediction; `None` where there is one.
+    """
+
+    path: str
+    label: str | None = None
+    probability: float | None = None
+    probabilities: dict[str, float] | None = None
+    error: str | None = None
+
+
+def probabilities(
+    model: keras.Model, manifest: Manifest, image_size: int
+) -> np.ndarray:
+    """Returns the class probabilities of a manifest's images, in its order.
+
+    Args:
+        model: From pixels in [0, 255] to logits.
+        manifest: The images; all of them, the last batch included.
+        image_size: Side of the images in pixels.
+
+    Returns:
+        float32, `(images, classes)`.
+    """
+    data = batches.images(manifest, image_size, BATCH_SIZE)
+    tracked = track(data, "Predicting", len(manifest.rows), BATCH_SIZE)
+    classify = of_batch(model)
+    return np.concatenate([classify(images) for images in tracked])
+
+
+def of_batch(model: keras.Model) -> Callable[[tf.Tensor], np.ndarray]:
+    """Returns a function from a batch of pixels to class probabilities.
+
+    It is traced once: call `of_batch` once for many batches.
+    """
+    call = tf.function(lambda images: tf.nn.softmax(model(images, training=False)))
+    return lambda images: call(tf.cast(images, tf.float32)).numpy()
+
+
+def of_files(
+    paths: Iterable[str | Path],
+    classify: Callable[[list[bytes]], np.ndarray],
+    class_names: tuple[str, ...],
+) -> list[Prediction]:
+    """Predicts files one batch after another; a bad file spoils no other.
+
+    Args:
+        paths: Image files.
+        classify: From the files' contents to probabilities `(files, classes)`. It
+            raises `tf.errors.InvalidArgumentError` if one of them is bad.
+        class_names: In the order of the probabilities.
+
+    Returns:
+        A prediction a file, in order, with an `error` where the file is bad.
+    """
+    paths = [str(path) for path in paths]
+    found: list[Prediction] = []
+    for first in range(0, len(paths), BATCH_SIZE):
+        chosen = paths[first : first + BATCH_SIZE]
+        found += _of_batch_of_files(chosen, classify, class_names)
+    return found
+
+
+def _of_batch_of_files(
+    paths: list[str],
+    classify: Callable[[list[bytes]], np.ndarray],
+    class_names: tuple[str, ...],
+) -> list[Prediction]:
+    """Predicts a batch at once, or file by file where one of them is bad."""
+    try:
+        rows = classify([Path(path).read_bytes() for path in paths])
+    except (tf.errors.OpError, OSError) as error:
+        if len(paths) > 1:
+            halves = paths[: len(paths) // 2], paths[len(paths) // 2 :]
+            return [
+                prediction
+                for half in halves
+                for prediction in _of_batch_of_files(half, classify, class_names)
+            ]
+        known = isinstance(error, OSError)
+        why = error.strerror or str(error) if known else reason(error)
+        return [Prediction(path=paths[0], error=why)]
+    return [
+        _prediction(path, row, class_names) for path, row in zip(paths, rows.tolist())
+    ]
+
+
+def _prediction(
+    path: str, row: list[float], class_names: tuple[str, ...]
+) -> Prediction:
+    """Returns a file's prediction from its probabilities."""
+    by_name = dict(zip(class_names, row))
+    label = max(by_name, key=by_name.__getitem__)
+    return Prediction(
+        path=path, label=label, probability=by_name[label], probabilities=by_name
+    )
+
+
+def save(
+    path: Path,
+    manifest: Manifest,
+    predicted: np.ndarray,
+    class_names: tuple[str, ...],
+) -> None:
+    """Writes one line an image: truth, prediction and all probabilities."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["path", "label", "predicted", "probability", *class_names])
+    for row, values in zip(manifest.rows, predicted):
+        best = int(values.argmax())
+        shown = [f"{value:.6f}" for value in values]
+        writer.writerow([row.path, row.label, class_names[best], shown[best], *shown])
+    write_text(path, text.getvalue())

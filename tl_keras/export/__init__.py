@@ -1,0 +1,1 @@
+"""SavedModels: written, re-run in a fresh process and compared."""

@@ -1,0 +1,115 @@
+"""An exported classifier, used from its folder alone."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tl_keras.datasets.manifest import Manifest
+from tl_keras.errors import ExportError, UsageError
+from tl_keras.evaluation import predictions
+from tl_keras.evaluation.predictions import Prediction
+from tl_keras.progress import track
+
+LABELS_FILE = "labels.txt"
+EXPORT_FILE = "export.json"
+MODEL_FILE = "saved_model.pb"
+
+
+@dataclass(frozen=True)
+class Export:
+    """A SavedModel with its labels.
+
+    Attributes:
+        path: The numbered version's folder.
+    """
+
+    path: Path
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What `export.json` holds: backbone, metrics, versions, comparison."""
+        return json.loads((self.path / EXPORT_FILE).read_text(encoding="utf-8"))
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes in the order of the probabilities."""
+        return tuple(self.facts["class_names"])
+
+    @cached_property
+    def _signature(self) -> tuple[Any, Any]:
+        """The loaded model, kept alive, and its default signature."""
+        try:
+            model = tf.saved_model.load(str(self.path))
+        except (OSError, ValueError) as error:
+            raise ExportError(f"{self.path} cannot be loaded: {error}") from None
+        return model, model.signatures["serving_default"]
+
+    def classify(self, contents: list[bytes]) -> np.ndarray:
+        """Returns the class probabilities of image files' contents.
+
+        Args:
+            contents: Each a JPEG, PNG, GIF, BMP or WebP file.
+
+        Returns:
+            float32, `(files, classes)`.
+
+        Raises:
+            tf.errors.InvalidArgumentError: If one of them is no usable image.
+        """
+        _, classify = self._signature
+        return classify(image_bytes=tf.constant(contents))["probabilities"].numpy()
+
+    def predict(self, paths: Iterable[str | Path]) -> list[Prediction]:
+        """Predicts image files; a bad one gets an `error` and spoils no other."""
+        return predictions.of_files(paths, self.classify, self.class_names)
+
+    def probabilities(self, manifest: Manifest) -> np.ndarray:
+        """Returns the class probabilities of a manifest's images, in its order."""
+        paths, size = manifest.paths, predictions.BATCH_SIZE
+        chunks = [paths[first : first + size] for first in range(0, len(paths), size)]
+        return np.concatenate(
+            [
+                self.classify([Path(path).read_bytes() for path in chunk])
+                for chunk in track(chunks, "Predicting", len(paths), size)
+            ]
+        )
+
+
+def find_export(path: str | Path) -> Export | None:
+    """Returns the export at a path, the newest of its versions, or `None`.
+
+    Args:
+        path: A version's folder, or the folder that holds the versions.
+    """
+    path = Path(path)
+    if (path / MODEL_FILE).is_file() and (path / EXPORT_FILE).is_file():
+        return Export(path)
+    if not path.is_dir():
+        return None
+    versions = [entry for entry in path.iterdir() if entry.name.isdecimal()]
+    whole = [entry for entry in versions if (entry / EXPORT_FILE).is_file()]
+    return Export(max(whole, key=lambda entry: int(entry.name))) if whole else None
+
+
+def load(path: str | Path) -> Export:
+    """Loads an export.
+
+    Args:
+        path: A version's folder, or the folder that holds the versions.
+
+    Raises:
+        UsageError: If there is no export.
+    """
+    found = find_export(path)
+    if found is None:
+        raise UsageError(
+            f"{str(path)!r} holds no export: expected a folder with {MODEL_FILE} and "
+            f"{EXPORT_FILE}, or one with numbered versions."
+        )
+    return found

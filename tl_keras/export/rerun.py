@@ -1,0 +1,55 @@
+"""Runs an exported SavedModel in a process of its own, without tl_keras.
+
+Started by `verify.py` as `python rerun.py MODEL INPUTS OUTPUTS`. INPUTS is an `.npz`
+with `sizes` and `bytes` (the image files behind one another) and `pixels` (the same
+images decoded); OUTPUTS gets the probabilities of both signatures.
+"""
+
+import sys
+
+import numpy as np
+import tensorflow as tf
+
+BATCH_SIZE = 16
+
+
+def main() -> None:
+    """Runs both signatures, and a batch with a bad image."""
+    model_path, inputs_path, outputs_path = sys.argv[1:]
+    model = tf.saved_model.load(model_path)
+    classify = model.signatures["serving_default"]
+    classify_pixels = model.signatures["classify_pixels"]
+    with np.load(inputs_path, allow_pickle=False) as inputs:
+        sizes, pixels = inputs["sizes"], inputs["pixels"]
+        content = inputs["bytes"].tobytes()
+    ends = np.cumsum(sizes)
+    files = [content[end - size : end] for size, end in zip(sizes, ends)]
+    from_bytes = [
+        classify(image_bytes=tf.constant(files[first : first + BATCH_SIZE]))
+        for first in range(0, len(files), BATCH_SIZE)
+    ]
+    from_pixels = [
+        classify_pixels(images=tf.constant(pixels[first : first + BATCH_SIZE]))
+        for first in range(0, len(pixels), BATCH_SIZE)
+    ]
+    np.savez(
+        outputs_path,
+        bytes=np.concatenate([part["probabilities"] for part in from_bytes]),
+        pixels=np.concatenate([part["probabilities"] for part in from_pixels]),
+        labels=np.concatenate([part["label"] for part in from_bytes]).astype(str),
+        bad_image_refused=refuses_bad_image(classify, files[0]),
+        alone=np.array("tl_keras" not in sys.modules),
+    )
+
+
+def refuses_bad_image(classify, good: bytes) -> bool:
+    """Tells whether a batch with one bad image fails instead of giving an answer."""
+    try:
+        classify(image_bytes=tf.constant([good, b"this is no image"]))
+    except tf.errors.InvalidArgumentError:
+        return True
+    return False
+
+
+if __name__ == "__main__":
+    main()

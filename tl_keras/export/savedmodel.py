@@ -1,0 +1,142 @@
+"""Writes a SavedModel that takes image files and gives labels."""
+
+import dataclasses
+import hashlib
+import shutil
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tl_keras.config import Export as ExportConfig
+from tl_keras.datasets.images import decode_and_resize
+from tl_keras.datasets.manifest import Manifest
+from tl_keras.export.loaded import EXPORT_FILE, LABELS_FILE, Export
+from tl_keras.export.verify import verify
+from tl_keras.files import replacing, write_json, write_text
+from tl_keras.progress import say
+
+PACKAGES = ("tensorflow", "keras", "numpy", "tl_keras")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exportable:
+    """A trained classifier and what its export has to say about it.
+
+    Attributes:
+        model: From pixels in [0, 255] to logits.
+        class_names: In the order of the logits.
+        image_size: Side of the images in pixels.
+        test: Images to compare the export on.
+        facts: Goes into the export's manifest: backbone, metrics, ….
+    """
+
+    model: keras.Model
+    class_names: tuple[str, ...]
+    image_size: int
+    test: Manifest
+    facts: dict[str, Any]
+
+
+def export(exportable: Exportable, folder: Path, config: ExportConfig) -> Export:
+    """Writes the next numbered version, re-runs it in a fresh process, compares.
+
+    Args:
+        exportable: What to export.
+        folder: The export's folder; versions `1`, `2`, … lie in it, as TensorFlow
+            Serving expects.
+        config: Tolerance and number of images of the comparison.
+
+    Returns:
+        The export.
+
+    Raises:
+        ExportError: If the export computes something else than the Keras model; then
+            nothing is left in `folder`.
+        StorageError: If the folder cannot be written.
+    """
+    path = folder / str(_next_version(folder))
+    rows = exportable.test.rows[: config.verify_images]
+    compared = dataclasses.replace(exportable.test, rows=rows)
+    say(f"Exporting to {path}")
+    with replacing(path) as temporary:
+        _write(temporary, exportable)
+        comparison = verify(
+            temporary,
+            exportable.model,
+            compared,
+            image_size=exportable.image_size,
+            class_names=exportable.class_names,
+            tolerance=config.tolerance,
+        )
+        write_text(temporary / LABELS_FILE, "\n".join(exportable.class_names) + "\n")
+        write_json(temporary / EXPORT_FILE, _facts(temporary, exportable, comparison))
+    say(
+        f"Re-run in a fresh process on {comparison['images']} images: greatest "
+        f"difference of a probability {comparison['max_difference']:.1e}"
+    )
+    return Export(path)
+
+
+def _write(path: Path, exportable: Exportable) -> None:
+    """Writes the SavedModel with both signatures."""
+    model, size = exportable.model, exportable.image_size
+    class_names = tf.constant(exportable.class_names)
+    image = tf.TensorSpec((size, size, 3), tf.uint8)
+
+    def classify_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        logits = model(tf.cast(images, tf.float32), training=False)
+        class_id = tf.argmax(logits, axis=-1)
+        return {
+            "label": tf.gather(class_names, class_id),
+            "class_id": class_id,
+            "probabilities": tf.nn.softmax(logits),
+        }
+
+    def classify(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        decode = lambda content: decode_and_resize(content, size)  # noqa: E731
+        images = tf.map_fn(decode, image_bytes, fn_output_signature=image)
+        return classify_pixels(images)
+
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    # The first endpoint becomes `serving_default`. TensorFlow Serving decodes base64
+    # only for inputs whose name ends in `_bytes`.
+    files = tf.TensorSpec((None,), tf.string, name="image_bytes")
+    archive.add_endpoint("classify", classify, [files])
+    pixels = tf.TensorSpec((None, size, size, 3), tf.uint8, name="images")
+    archive.add_endpoint("classify_pixels", classify_pixels, [pixels])
+    archive.write_out(str(path), verbose=False)
+    # TensorFlow leaves it empty where there are no assets.
+    shutil.rmtree(path / "assets", ignore_errors=True)
+
+
+def _facts(
+    path: Path, exportable: Exportable, comparison: dict[str, Any]
+) -> dict[str, Any]:
+    """Returns what the export's manifest holds."""
+    files = sorted(entry for entry in path.rglob("*") if entry.is_file())
+    return {
+        "class_names": exportable.class_names,
+        "image_size": exportable.image_size,
+        **exportable.facts,
+        "comparison": comparison,
+        "versions": {package: version(package) for package in PACKAGES},
+        "sha256": {
+            entry.relative_to(path).as_posix(): hashlib.sha256(
+                entry.read_bytes()
+            ).hexdigest()
+            for entry in files
+        },
+    }
+
+
+def _next_version(folder: Path) -> int:
+    """Returns the number behind the last version."""
+    if not folder.is_dir():
+        return 1
+    numbers = [int(entry.name) for entry in folder.iterdir() if entry.name.isdecimal()]
+    return max(numbers, default=0) + 1

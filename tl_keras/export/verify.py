@@ -1,0 +1,110 @@
+"""Proves an export: a fresh process runs it, and its numbers are compared."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tl_keras.datasets.images import decode_and_resize
+from tl_keras.datasets.manifest import Manifest
+from tl_keras.errors import ExportError
+from tl_keras.evaluation.predictions import of_batch
+
+SCRIPT = Path(__file__).with_name("rerun.py")
+BATCH_SIZE = 32
+SHOWN_OUTPUT = 1500
+
+
+def verify(
+    path: Path,
+    model: keras.Model,
+    manifest: Manifest,
+    *,
+    image_size: int,
+    class_names: tuple[str, ...],
+    tolerance: float,
+) -> dict[str, Any]:
+    """Runs a SavedModel in a fresh process and compares it with the Keras model.
+
+    Args:
+        path: The SavedModel.
+        model: What was exported: from pixels in [0, 255] to logits.
+        manifest: Images to compare on.
+        image_size: Side of the images in pixels.
+        class_names: In the order of the logits.
+        tolerance: Greatest difference of a probability allowed.
+
+    Returns:
+        `images`, `max_difference` and `tolerance`.
+
+    Raises:
+        ExportError: If the process fails, a probability differs by more than
+            `tolerance`, a label is another, or a bad image is answered.
+    """
+    files = [Path(name).read_bytes() for name in manifest.paths]
+    decode = tf.function(lambda content: decode_and_resize(content, image_size))
+    pixels = np.stack([decode(tf.constant(content)).numpy() for content in files])
+    classify = of_batch(model)
+    expected = np.concatenate(
+        [
+            classify(pixels[first : first + BATCH_SIZE])
+            for first in range(0, len(pixels), BATCH_SIZE)
+        ]
+    )
+    found = _run(path, files, pixels)
+    difference = max(
+        float(np.abs(found[name] - expected).max()) for name in ("bytes", "pixels")
+    )
+    # A comparison with NaN is false: it must not pass.
+    if not difference <= tolerance:
+        raise ExportError(
+            f"The export differs from the Keras model by {difference:.2g} in a "
+            f"probability; at most {tolerance:g} is allowed (export.tolerance)."
+        )
+    labels = np.array(class_names)[found["bytes"].argmax(axis=1)]
+    if list(found["labels"]) != list(labels):
+        raise ExportError("The export names other labels than the Keras model.")
+    if not found["bad_image_refused"]:
+        raise ExportError("The export answers a batch that holds a bad image.")
+    return {
+        "images": len(files),
+        "max_difference": difference,
+        "tolerance": tolerance,
+    }
+
+
+def _run(path: Path, files: list[bytes], pixels: np.ndarray) -> dict[str, np.ndarray]:
+    """Runs `rerun.py` on the images and returns what it wrote."""
+    with tempfile.TemporaryDirectory(prefix="tl_keras-") as folder:
+        inputs, outputs = Path(folder, "inputs.npz"), Path(folder, "outputs.npz")
+        np.savez(
+            inputs,
+            sizes=np.array([len(content) for content in files]),
+            bytes=np.frombuffer(b"".join(files), np.uint8),
+            pixels=pixels,
+        )
+        # `-I` keeps the current folder and the user's packages out of the process.
+        command = [sys.executable, "-I", str(SCRIPT), str(path), inputs, outputs]
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        done = subprocess.run(
+            [str(part) for part in command],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise ExportError(
+                "The export fails in a fresh process: " + done.stderr[-SHOWN_OUTPUT:]
+            )
+        with np.load(outputs, allow_pickle=False) as arrays:
+            found = dict(arrays)
+    if not found["alone"]:
+        raise ExportError("The export was not run alone: tl_keras was imported.")
+    return found

@@ -1,0 +1,90 @@
+"""Writing files so that a reader sees the old content or the new, never half of it."""
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tl_keras.errors import StorageError
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Gives a temporary path beside `path` and renames it to `path` at the end.
+
+    The temporary name keeps the suffix, because some writers choose the format by
+    it. Where the block fails, the temporary file or folder is removed and `path`
+    stays as it was.
+
+    Args:
+        path: The file or folder to write. An old one is replaced.
+
+    Raises:
+        StorageError: If the disk is full or the folder cannot be written.
+    """
+    path = Path(path)
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        holder = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
+        try:
+            yield holder / path.name
+            if path.is_dir():
+                # A folder cannot be renamed onto another: the old one steps aside.
+                os.replace(path, holder / ".old")
+            os.replace(holder / path.name, path)
+        finally:
+            shutil.rmtree(holder, ignore_errors=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Writes a UTF-8 text file in one step."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Writes readable JSON in one step."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+@contextlib.contextmanager
+def storage_errors(path: str | Path) -> Iterator[None]:
+    """Turns the system's word for a full or closed folder into one clear line."""
+    try:
+        yield
+    except OSError as error:
+        cures = {
+            errno.ENOSPC: "the disk is full: free some space",
+            errno.EDQUOT: "your disk quota is used up: free some space",
+            errno.EACCES: "no permission to write there: choose another folder",
+            errno.EPERM: "no permission to write there: choose another folder",
+            errno.EROFS: "the disk is read-only: choose another folder",
+            errno.ENOTDIR: "a part of the path is a file: choose another folder",
+        }
+        if error.errno not in cures:
+            raise
+        raise StorageError(f"Cannot write {path}: {cures[error.errno]}.") from None
+
+
+def require_space(folder: str | Path, needed: int, what: str) -> None:
+    """Refuses to start what the disk cannot hold.
+
+    Args:
+        folder: An existing folder on the disk in question.
+        needed: Bytes.
+        what: What the bytes are, for the message.
+
+    Raises:
+        StorageError: If fewer bytes are free.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise StorageError(
+            f"{what} needs {needed / 1e9:.2f} GB in {folder}, where "
+            f"{free / 1e9:.2f} GB are free: free some space or choose another folder."
+        )

@@ -1,0 +1,196 @@
+"""The chain from labelled images to a trained, evaluated and exported classifier."""
+
+import os
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tl_keras.backbones import catalogue
+from tl_keras.backbones.stages import stage_start
+from tl_keras.config import Config
+from tl_keras.datasets import check, sources
+from tl_keras.datasets.augmentation import POLICIES
+from tl_keras.datasets.split import split
+from tl_keras.errors import UsageError
+from tl_keras.evaluation import metrics, plots, predictions
+from tl_keras.export.loaded import Export, find_export
+from tl_keras.files import write_json
+from tl_keras.registry import lookup
+from tl_keras.run import (
+    METRICS,
+    Run,
+    create,
+    find_run,
+    load_run,
+    refuse_existing,
+    remove_checkpoints,
+)
+from tl_keras.training import phases
+from tl_keras.training.history import log_picture
+
+CONFUSION_MATRIX, PREDICTIONS = "confusion_matrix.png", "predictions.csv"
+
+
+def train(
+    source: str | os.PathLike,
+    *,
+    config: Config | None = None,
+    name: str | None = None,
+    runs: str | os.PathLike = "runs",
+    overwrite: bool = False,
+    **overrides: Any,
+) -> Run:
+    """Trains a classifier on `source` and evaluates it on images it never saw.
+
+    Args:
+        source: A folder with one sub-folder of images a class, or a built-in source
+            (`twemoji`).
+        config: What to train and how; `None` takes the defaults.
+        name: The run folder's name; `None` makes one of the source and the time.
+        runs: Where run folders go.
+        overwrite: Replaces the run folder of that name.
+        **overrides: Changes to `config`: a section takes a dict of its fields, as in
+            `fine_tune={"epochs": 5}`; `backbone="…"` takes a name.
+
+    Returns:
+        The run: `.metrics`, `.history`, `.folder`, `.predict(files)`,
+        `.export(folder)`.
+
+    Raises:
+        UsageError: If a name, value or path is wrong, or the run folder exists.
+        DataError: If the images cannot be trained on.
+        WeightsError: If the pretrained weights are missing or not the known ones.
+        StorageError: If a folder is full or cannot be written.
+        ExportError: If `config.export.folder` is set and the export differs.
+    """
+    config = (config or Config()).override(**overrides)
+    folder = Path(runs) / (name or default_name(source))
+    refuse_existing(folder, overwrite)
+    _prepare_tensorflow(config)
+    manifest = sources.find(source)
+    _refuse_impossible(config)
+    manifest = check.check(manifest, config.data.bad_files)
+    manifest = split(
+        manifest,
+        validation=config.data.validation,
+        test=config.data.test,
+        seed=config.data.split_seed,
+    )
+    return _go_on(create(folder, str(source), manifest, config))
+
+
+def resume(folder: str | os.PathLike) -> Run:
+    """Goes on with a run behind its last finished epoch.
+
+    Args:
+        folder: The run folder.
+
+    Raises:
+        UsageError: If it is no run folder.
+    """
+    run = load_run(folder)
+    _prepare_tensorflow(run.config)
+    return _go_on(run)
+
+
+def evaluate(model: Run | Export, source: str | os.PathLike) -> dict[str, Any]:
+    """Evaluates a run or an export on all images of a source.
+
+    Returns:
+        The figures, as `metrics.compute` gives them.
+
+    Raises:
+        DataError: If the source holds classes that the model does not know.
+    """
+    manifest = check.check(sources.find(source), "error")
+    labels = np.array(manifest.labels(model.class_names))
+    return metrics.compute(labels, model.probabilities(manifest), model.class_names)
+
+
+def load(path: str | os.PathLike) -> Run | Export:
+    """Opens a run folder or an export.
+
+    Raises:
+        UsageError: If the path is neither.
+    """
+    found = find_run(path) or find_export(path)
+    if found is None:
+        raise UsageError(f"{str(path)!r} is neither a run folder nor an export.")
+    return found
+
+
+def _go_on(run: Run) -> Run:
+    """Does the steps of a run that are not done yet."""
+    config = run.config
+    _step(run, "head", lambda: _train(run, phases.train_head))
+    if phases.fine_tunes(config):
+        _step(run, "fine_tune", lambda: _train(run, phases.fine_tune))
+    _step(run, "evaluate", lambda: _evaluate(run))
+    if config.export.folder:
+        _step(run, "export", lambda: _export(run, config.export.folder))
+    remove_checkpoints(run)
+    return run
+
+
+def _step(run: Run, name: str, work: Callable[[], dict[str, Any] | None]) -> None:
+    """Does one step, unless it is done, and notes its duration."""
+    if name in run.state.done:
+        return
+    started = time.monotonic()
+    changes = work() or {}
+    run.finish(name, time.monotonic() - started, **changes)
+
+
+def _train(run: Run, phase: Callable) -> None:
+    """Runs a phase and keeps its weights."""
+    # Each phase starts from the seed, so that a resumed one draws the same numbers.
+    keras.utils.set_random_seed(run.config.seed)
+    phase(run.classifier, run.manifest, run.config, run.history)
+    run.save_weights()
+
+
+def _evaluate(run: Run) -> None:
+    """Evaluates the classifier on the test images, for the first and only time."""
+    test = run.manifest.split("test")
+    predicted = run.probabilities(test)
+    labels = np.array(test.labels(run.class_names))
+    found = metrics.compute(labels, predicted, run.class_names)
+    predictions.save(run.folder / PREDICTIONS, test, predicted, run.class_names)
+    picture = run.folder / CONFUSION_MATRIX
+    plots.confusion_matrix(found, run.class_names, picture)
+    log_picture(run.folder, "confusion_matrix", picture, len(run.history.epochs))
+    write_json(run.folder / METRICS, found)
+
+
+def _export(run: Run, folder: str) -> dict[str, Any]:
+    """Exports the classifier and notes where."""
+    return {"export": str(run.export(folder).path)}
+
+
+def _prepare_tensorflow(config: Config) -> None:
+    """Sets the seeds, and exact repetition where it is asked for."""
+    keras.utils.set_random_seed(config.seed)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+def _refuse_impossible(config: Config) -> None:
+    """Loads the backbone once to find wrong names before any long work."""
+    lookup(POLICIES, config.augment.policy, "augmentation policy")
+    chosen = config.backbone
+    backbone = catalogue.load(
+        chosen.name, weights=chosen.weights, image_size=chosen.image_size
+    )
+    stage_start(backbone.network, backbone.stages, config.fine_tune.unfreeze)
+
+
+def default_name(source: str | os.PathLike) -> str:
+    """Returns a run's name that no other has."""
+    stem = Path(source).resolve().name or "run"
+    return f"{stem}-{datetime.now():%Y%m%d-%H%M%S}"

@@ -1,0 +1,241 @@
+"""A run: its folder on disk, its state, and the classifier it trained."""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tl_keras.backbones import catalogue
+from tl_keras.config import Config
+from tl_keras.datasets.images import decode_and_resize
+from tl_keras.datasets.manifest import Manifest
+from tl_keras.errors import StorageError, UsageError
+from tl_keras.evaluation import predictions
+from tl_keras.evaluation.predictions import Prediction
+from tl_keras.export import savedmodel
+from tl_keras.export.loaded import Export
+from tl_keras.export.savedmodel import Exportable
+from tl_keras.files import replacing, storage_errors, write_json, write_text
+from tl_keras.training.head import Classifier, attach
+from tl_keras.training.history import History, log_text
+
+CONFIG, MANIFEST, STATE = "config.yaml", "manifest.csv", "state.json"
+WEIGHTS, METRICS = "model.weights.h5", "metrics.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """How far a run is.
+
+    Attributes:
+        source: What it was trained on, as the user named it.
+        root: Folder that the manifest's paths are relative to.
+        done: Finished steps, in order.
+        seconds: Duration of each finished step; over several tries they add up.
+        export: The export's folder, once there is one.
+    """
+
+    source: str
+    root: str
+    done: tuple[str, ...] = ()
+    seconds: dict[str, float] = dataclasses.field(default_factory=dict)
+    export: str | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder. Everything is read from it when it is asked for.
+
+    Attributes:
+        folder: `runs/<name>`.
+    """
+
+    folder: Path
+
+    @cached_property
+    def config(self) -> Config:
+        """What was trained and how."""
+        return Config.from_yaml(self.folder / CONFIG)
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """The images with their splits."""
+        return Manifest.load(self.folder / MANIFEST, Path(self.state.root))
+
+    @property
+    def state(self) -> State:
+        """How far the run is."""
+        try:
+            values = json.loads((self.folder / STATE).read_text(encoding="utf-8"))
+            return State(**{**values, "done": tuple(values["done"])})
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise StorageError(
+                f"{self.folder / STATE} cannot be read: {error!r}."
+            ) from None
+
+    @property
+    def history(self) -> History:
+        """The epochs so far."""
+        return History.load(self.folder)
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The figures on the test images, from `metrics.json`."""
+        return json.loads((self.folder / METRICS).read_text(encoding="utf-8"))
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes in the order of the logits."""
+        return self.manifest.class_names
+
+    @cached_property
+    def classifier(self) -> Classifier:
+        """The network with the weights of the last finished phase."""
+        config = self.config
+        weights = None if self.has_weights else config.backbone.weights
+        backbone = catalogue.load(
+            config.backbone.name, weights=weights, image_size=config.backbone.image_size
+        )
+        names = self.class_names
+        classifier = attach(backbone, names, dropout=config.head.dropout)
+        if self.has_weights:
+            classifier.model.load_weights(self.folder / WEIGHTS)
+        return classifier
+
+    @property
+    def has_weights(self) -> bool:
+        """Tells whether a phase was finished."""
+        return (self.folder / WEIGHTS).is_file()
+
+    def finish(self, step: str, seconds: float, **changes: Any) -> None:
+        """Notes that a step is done."""
+        state = self.state
+        total = state.seconds.get(step, 0.0) + seconds
+        changed = dataclasses.replace(
+            state,
+            done=tuple(dict.fromkeys((*state.done, step))),
+            seconds={**state.seconds, step: round(total, 1)},
+            **changes,
+        )
+        write_json(self.folder / STATE, dataclasses.asdict(changed))
+
+    def save_weights(self) -> None:
+        """Keeps the classifier's weights as they are now."""
+        with replacing(self.folder / WEIGHTS) as temporary:
+            self.classifier.model.save_weights(temporary)
+
+    def probabilities(self, manifest: Manifest) -> np.ndarray:
+        """Returns the class probabilities of a manifest's images, in its order."""
+        classifier = self.classifier
+        size = classifier.backbone.image_size
+        return predictions.probabilities(classifier.model, manifest, size)
+
+    def predict(self, paths: Iterable[str | Path]) -> list[Prediction]:
+        """Predicts image files; a bad one gets an `error` and spoils no other."""
+        size = self.classifier.backbone.image_size
+        decode = tf.function(lambda content: decode_and_resize(content, size))
+        classify = predictions.of_batch(self.classifier.model)
+        return predictions.of_files(
+            paths,
+            lambda contents: classify(
+                tf.stack([decode(tf.constant(content)) for content in contents])
+            ),
+            self.class_names,
+        )
+
+    def export(self, folder: str | Path) -> Export:
+        """Writes a SavedModel and proves it in a fresh process.
+
+        Args:
+            folder: Where the next numbered version goes.
+
+        Returns:
+            The export; `.path` is the version's folder.
+
+        Raises:
+            ExportError: If it computes something else than the trained model.
+            StorageError: If the folder cannot be written.
+        """
+        exportable = Exportable(
+            model=self.classifier.model,
+            class_names=self.class_names,
+            image_size=self.classifier.backbone.image_size,
+            test=self.manifest.split("test"),
+            facts={
+                "backbone": self.config.backbone.name,
+                "source": self.state.source,
+                "metrics": self.metrics,
+            },
+        )
+        return savedmodel.export(exportable, Path(folder), self.config.export)
+
+
+def find_run(folder: str | Path) -> Run | None:
+    """Returns the run in a folder, or `None` where there is none."""
+    folder = Path(folder)
+    whole = all((folder / name).is_file() for name in (CONFIG, MANIFEST, STATE))
+    return Run(folder) if whole else None
+
+
+def load_run(folder: str | Path) -> Run:
+    """Opens a run folder.
+
+    Raises:
+        UsageError: If there is no run in it.
+    """
+    run = find_run(folder)
+    if run is None:
+        raise UsageError(
+            f"{str(folder)!r} is no run folder: expected {CONFIG}, {MANIFEST} and "
+            f"{STATE} in it."
+        )
+    return run
+
+
+def refuse_existing(folder: Path, overwrite: bool) -> None:
+    """Refuses a folder that is there, unless it is a run that may be overwritten.
+
+    Raises:
+        UsageError: If it is there.
+    """
+    if not folder.exists():
+        return
+    if not overwrite:
+        raise UsageError(
+            f"Run folder {folder} exists. Choose another --name, go on with it by "
+            f"`tl-keras resume {folder}`, or replace it with --overwrite."
+        )
+    if find_run(folder) is None:
+        raise UsageError(
+            f"{folder} exists and is no run folder: --overwrite does not touch it. "
+            f"Choose another --name."
+        )
+
+
+def create(folder: Path, source: str, manifest: Manifest, config: Config) -> Run:
+    """Makes the run folder in one step, in the place of an old one if there is one.
+
+    Raises:
+        StorageError: If the folder cannot be written.
+    """
+    state = State(source=source, root=str(manifest.root))
+    with replacing(folder) as temporary:
+        temporary.mkdir()
+        write_text(temporary / CONFIG, config.to_yaml())
+        manifest.save(temporary / MANIFEST)
+        write_json(temporary / STATE, dataclasses.asdict(state))
+    with storage_errors(folder):
+        log_text(folder, "config", config.to_yaml())
+    return Run(folder)
+
+
+def remove_checkpoints(run: Run) -> None:
+    """Frees what only an unfinished run needs."""
+    shutil.rmtree(run.folder / "checkpoints", ignore_errors=True)

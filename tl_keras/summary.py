@@ -1,0 +1,73 @@
+"""What a person sees at the end of a run: what, how long, how good, and where."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tl_keras.run import CONFIG, METRICS, Run
+
+
+def print_summary(run: Run) -> None:
+    """Prints a run's tables to standard output."""
+    console = Console(highlight=False)
+    console.print(_what(run))
+    console.print(metrics_table(run.metrics))
+    console.print(per_class_table(run.metrics))
+    console.print(_where(run))
+
+
+def metrics_table(metrics: dict[str, Any]) -> Table:
+    """Returns the overall figures as a table."""
+    low, high = metrics["accuracy_interval"]
+    table = Table("Test figure", "Value", title=f"{metrics['images']:,} test images")
+    accuracy = f"{metrics['accuracy']:.3f}  (95 % interval {low:.3f} to {high:.3f})"
+    table.add_row("Accuracy", accuracy)
+    if metrics["top_3"] is not None:
+        table.add_row("Top-3 accuracy", f"{metrics['top_3']:.3f}")
+    for name in ("precision", "recall", "f1"):
+        title = "Macro F1" if name == "f1" else f"Macro {name}"
+        table.add_row(title, f"{metrics[name]:.3f}")
+    table.add_row("Loss", f"{metrics['loss']:.3f}")
+    return table
+
+
+def per_class_table(metrics: dict[str, Any]) -> Table:
+    """Returns each class's figures as a table."""
+    table = Table("Class", "Images", "Precision", "Recall", "F1")
+    for row in metrics["per_class"]:
+        values = [f"{row[name]:.3f}" for name in ("precision", "recall", "f1")]
+        table.add_row(Text(row["class"]), str(row["images"]), *values)
+    return table
+
+
+def _what(run: Run) -> Table:
+    """Returns what was trained, and how long each step took."""
+    config, state = run.config, run.state
+    counts = [
+        f"{len(run.manifest.split(name).rows):,} {name}"
+        for name in ("train", "validation", "test")
+    ]
+    table = Table("Run", str(run.folder), title="What was trained")
+    table.add_row("Source", Text(state.source))
+    table.add_row("Images", f"{', '.join(counts)}; {len(run.class_names)} classes")
+    table.add_row("Backbone", f"{config.backbone.name} ({config.backbone.weights})")
+    for step, seconds in state.seconds.items():
+        epochs = len(run.history.of(step))
+        detail = f", {epochs} epochs" if epochs > 1 else ""
+        table.add_row(f"Time: {step.replace('_', '-')}", f"{seconds:.1f} s{detail}")
+    return table
+
+
+def _where(run: Run) -> Table:
+    """Returns where everything lies."""
+    table = Table("What", "Where")
+    table.add_row("Figures", str(run.folder / METRICS))
+    table.add_row("Predictions", str(run.folder / "predictions.csv"))
+    table.add_row("Confusion matrix", str(run.folder / "confusion_matrix.png"))
+    table.add_row("Config", str(run.folder / CONFIG))
+    table.add_row("TensorBoard", f"tensorboard --logdir {run.folder.parent}")
+    if run.state.export:
+        table.add_row("SavedModel", run.state.export)
+    return table

@@ -1,0 +1,1 @@
+"""The two phases and what they share: prefix cache, head, loop, checkpoints."""

@@ -1,0 +1,201 @@
+"""What the frozen prefix computes, kept on disk: it runs once per image view.
+
+A folder a (split, view): one array a file. Its name is a digest of everything that
+the numbers depend on, so that a stale cache cannot be read: another weight, size,
+cut, augmentation, picture or library version has another name.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tl_keras.backbones.catalogue import Backbone
+from tl_keras.config import Augment
+from tl_keras.datasets import batches
+from tl_keras.datasets.manifest import Manifest
+from tl_keras.files import replacing, require_space, storage_errors
+from tl_keras.progress import track
+from tl_keras.training.engine import constant_graph
+
+logger = logging.getLogger(__name__)
+
+# Change it when the meaning of the files changes.
+FORMAT = 1
+BATCH_SIZE = 16
+# Feature maps are many: half precision. Pooled features are few and get solved.
+DTYPES = {"cut": np.dtype(np.float16), "pooled": np.dtype(np.float32)}
+
+
+@dataclass(frozen=True)
+class PrefixCache:
+    """Computes and keeps the outputs of a backbone's frozen part.
+
+    Attributes:
+        backbone: The network.
+        unfreeze: Stages behind the cut; 0 where the whole backbone is frozen.
+        folder: Where the arrays lie.
+    """
+
+    backbone: Backbone
+    unfreeze: int
+    folder: Path
+
+    def read(
+        self,
+        manifest: Manifest,
+        outputs: tuple[str, ...],
+        *,
+        what: str,
+        augment: Augment | None = None,
+        view: int = batches.PLAIN_VIEW,
+        seed: int = 0,
+    ) -> dict[str, np.ndarray]:
+        """Returns the outputs for a manifest's images, computed if they are not there.
+
+        Args:
+            manifest: The images of one split.
+            outputs: Names of what is wanted: `cut`, the feature map where the frozen
+                part ends, float16 `(images, height, width, channels)`; `pooled`, the
+                last feature map averaged over space, float32 `(images, channels)`.
+            what: What the images are, for the progress bar.
+            augment: The policy of the views beyond the plain one.
+            view: Which view.
+            seed: Of the augmentation.
+
+        Returns:
+            Arrays by name, mapped from disk, in the manifest's order.
+
+        Raises:
+            StorageError: If the disk cannot hold them.
+        """
+        policy = augment.policy if augment and view != batches.PLAIN_VIEW else "none"
+        key = self._key(manifest, outputs, policy, view, seed)
+        folder = self.folder / key
+        arrays = _open(folder, outputs, len(manifest.rows))
+        if arrays is None:
+            images = batches.images(
+                manifest,
+                self.backbone.image_size,
+                BATCH_SIZE,
+                policy=policy,
+                view=view,
+                seed=seed,
+            )
+            self._compute(folder, images, outputs, len(manifest.rows), what)
+            arrays = _open(folder, outputs, len(manifest.rows))
+        assert arrays is not None
+        return arrays
+
+    def _key(
+        self,
+        manifest: Manifest,
+        outputs: tuple[str, ...],
+        policy: str,
+        view: int,
+        seed: int,
+    ) -> str:
+        """Returns a digest of all that the numbers depend on."""
+        parts = {
+            "format": FORMAT,
+            "backbone": self.backbone.fingerprint(),
+            "image_size": self.backbone.image_size,
+            "cut": self._cut_name() if "cut" in outputs else None,
+            "outputs": outputs,
+            "view": [policy, view, seed] if view != batches.PLAIN_VIEW else None,
+            "images": [row.sha256 for row in manifest.rows],
+            "versions": [tf.__version__, keras.__version__],
+        }
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+    def _cut_name(self) -> str:
+        """Returns the last frozen layer's name."""
+        return self.backbone.stages[len(self.backbone.stages) - 1 - self.unfreeze]
+
+    def _compute(
+        self,
+        folder: Path,
+        images: tf.data.Dataset,
+        outputs: tuple[str, ...],
+        total: int,
+        what: str,
+    ) -> None:
+        """Runs the frozen part over the images and writes the arrays in one step."""
+        model = self._model(outputs)
+        shapes = {
+            name: (total, *tensor.shape[1:])
+            for name, tensor in zip(outputs, model.outputs)
+        }
+        needed = sum(
+            int(np.prod(shape)) * DTYPES[name].itemsize
+            for name, shape in shapes.items()
+        )
+        with storage_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        require_space(self.folder, needed, f"The cache of {what}")
+        run = constant_graph(model)
+        results = (run(batch) for batch in images)
+        with replacing(folder) as temporary, storage_errors(folder):
+            temporary.mkdir()
+            _write(temporary, shapes, track(results, what, total, BATCH_SIZE))
+
+    def _model(self, outputs: tuple[str, ...]) -> keras.Model:
+        """Builds the network from images to the wanted outputs, in their order."""
+        inputs = self.backbone.inputs()
+        ends = {}
+        if self.unfreeze:
+            prefix, suffix = self.backbone.split(self.unfreeze)
+            ends["cut"] = prefix(inputs)
+            feature_map = suffix(ends["cut"]) if "pooled" in outputs else None
+        else:
+            feature_map = self.backbone.model(inputs)
+        if "pooled" in outputs:
+            ends["pooled"] = keras.layers.GlobalAveragePooling2D()(feature_map)
+        return keras.Model(inputs, [ends[name] for name in outputs])
+
+
+def _write(
+    folder: Path,
+    shapes: dict[str, tuple[int, ...]],
+    results: Iterator[list[np.ndarray]],
+) -> None:
+    """Writes each output's batches behind one another into an `.npy` file.
+
+    Plain writes, not a memory map: on a full disk a map kills the process.
+    """
+    with ExitStack() as stack:
+        files = {}
+        for name, shape in shapes.items():
+            files[name] = stack.enter_context((folder / f"{name}.npy").open("wb"))
+            descr = np.lib.format.dtype_to_descr(DTYPES[name])
+            header = {"descr": descr, "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(files[name], header)
+        for arrays in results:
+            for name, array in zip(shapes, arrays):
+                files[name].write(array.astype(DTYPES[name]).tobytes())
+
+
+def _open(
+    folder: Path, outputs: tuple[str, ...], total: int
+) -> dict[str, np.ndarray] | None:
+    """Maps the arrays, or returns `None` where they are missing or damaged."""
+    arrays = {}
+    for name in outputs:
+        path = folder / f"{name}.npy"
+        try:
+            arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            logger.warning("Computing %s anew: it is damaged (%s)", path, error)
+            return None
+        if len(arrays[name]) != total:
+            return None
+    return arrays

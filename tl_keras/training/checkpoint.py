@@ -1,0 +1,90 @@
+"""Everything that a phase needs to go on after its last finished epoch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import keras
+import numpy as np
+
+from tl_keras.errors import StorageError
+from tl_keras.files import replacing
+
+
+@dataclass
+class Best:
+    """The best epoch so far, by validation loss.
+
+    Attributes:
+        loss: Its validation loss.
+        epoch: Its number within the phase, from 1; 0 before the first.
+        weights: Its weights, averaged ones where averaging is on.
+    """
+
+    loss: float
+    epoch: int
+    weights: list[np.ndarray]
+
+    @classmethod
+    def none_yet(cls) -> Self:
+        """Returns what the first epoch beats, unless its loss is not a number."""
+        return cls(loss=float("inf"), epoch=0, weights=[])
+
+
+def save(path: Path, model: keras.Model, epoch: int, best: Best) -> None:
+    """Writes weights, dropout seeds, optimizer and the best epoch in one step."""
+    lists = {
+        "model": [variable.numpy() for variable in model.variables],
+        "optimizer": [variable.numpy() for variable in model.optimizer.variables],
+        "best": best.weights,
+    }
+    arrays = {
+        f"{name}_{index}": value
+        for name, values in lists.items()
+        for index, value in enumerate(values)
+    }
+    progress = np.array([epoch, best.epoch, best.loss])
+    with replacing(path) as temporary:
+        np.savez(temporary, progress=progress, **arrays)
+
+
+def restore(path: Path, model: keras.Model) -> tuple[int, Best]:
+    """Puts back what `save` wrote.
+
+    Args:
+        path: The checkpoint.
+        model: A compiled model of the same graph.
+
+    Returns:
+        Finished epochs of the phase, and the best of them.
+
+    Raises:
+        StorageError: If the file is damaged or of another model.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            epoch, best_epoch, best_loss = file["progress"]
+            lists = {name: _list(file, name) for name in ("model", "optimizer", "best")}
+    except (OSError, ValueError, KeyError) as error:
+        raise StorageError(
+            f"Checkpoint {path} is damaged ({error}). Delete it to repeat its phase."
+        ) from None
+    model.optimizer.build(model.trainable_variables)
+    for variables, values in (
+        (model.variables, lists["model"]),
+        (model.optimizer.variables, lists["optimizer"]),
+    ):
+        shapes = [tuple(variable.shape) for variable in variables]
+        if shapes != [value.shape for value in values]:
+            raise StorageError(
+                f"Checkpoint {path} is of another model. Delete it to repeat its phase."
+            )
+        for variable, value in zip(variables, values):
+            variable.assign(value)
+    return int(epoch), Best(float(best_loss), int(best_epoch), lists["best"])
+
+
+def _list(file: np.lib.npyio.NpzFile, name: str) -> list[np.ndarray]:
+    """Returns the arrays `name_0`, `name_1`, …."""
+    total = sum(key.startswith(f"{name}_") for key in file.files)
+    return [file[f"{name}_{index}"] for index in range(total)]

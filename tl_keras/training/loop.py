@@ -1,0 +1,212 @@
+"""One phase of training on cached arrays: compile, fit, keep the best, be resumable."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tl_keras.config import Phase
+from tl_keras.errors import TlKerasError
+from tl_keras.training import checkpoint
+from tl_keras.training.checkpoint import Best
+from tl_keras.training.history import Epoch, History
+
+PREDICT_BATCH_SIZE = 64
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Cached inputs with their classes.
+
+    Attributes:
+        views: One array a view, `(images, …)` each, possibly mapped from disk.
+        labels: Class indices, `(images,)`.
+    """
+
+    views: tuple[np.ndarray, ...]
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        """Returns the number of images."""
+        return len(self.labels)
+
+    def one_hot(self, num_classes: int) -> np.ndarray:
+        """Returns the classes as `(images, num_classes)`."""
+        return np.eye(num_classes, dtype=np.float32)[self.labels]
+
+
+def train(
+    model: keras.Model,
+    train: Examples,
+    validation: Examples,
+    *,
+    name: str,
+    phase: Phase,
+    seed: int,
+    history: History,
+    save_to: Path,
+) -> History:
+    """Trains `model` and leaves it with the weights of its best epoch.
+
+    Starts behind the last finished epoch if `save_to` exists.
+
+    Args:
+        model: From cached inputs to logits.
+        train: What it learns from: every epoch takes one view of each image.
+        validation: What chooses the best epoch, by loss; its first view is used.
+        name: The phase's name.
+        phase: How to train.
+        seed: Of the order of the images, the views and the dropout.
+        history: The epochs before.
+        save_to: The phase's checkpoint, written at the end of every epoch.
+
+    Returns:
+        The history with this phase's epochs.
+    """
+    batch_size = min(phase.batch_size, len(train))
+    steps = len(train) // batch_size
+    _compile(model, phase, steps)
+    start, best = 0, Best.none_yet()
+    if save_to.exists():
+        start, best = checkpoint.restore(save_to, model)
+    keeper = _Keeper(name, phase, history.until(name, start), save_to, best)
+    if start < phase.epochs and start - best.epoch < phase.patience:
+        classes = model.output.shape[-1]
+        model.fit(
+            _epochs(train, batch_size, steps, classes, seed, start),
+            steps_per_epoch=steps,
+            initial_epoch=start,
+            epochs=phase.epochs,
+            validation_data=_in_order(validation, classes),
+            callbacks=_callbacks(keeper, phase),
+            verbose=0,
+        )
+    model.set_weights(keeper.best.weights)
+    return keeper.history
+
+
+def _compile(model: keras.Model, phase: Phase, steps: int) -> None:
+    """Sets the optimizer and the loss; the only place that compiles."""
+    warmup = min(phase.warmup_epochs, phase.epochs - 1) * steps
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0 if warmup else phase.learning_rate,
+        phase.epochs * steps - warmup,
+        warmup_target=phase.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
+    optimizer = keras.optimizers.AdamW(
+        rate,
+        weight_decay=phase.weight_decay,
+        use_ema=phase.ema_momentum > 0,
+        ema_momentum=phase.ema_momentum,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    loss = keras.losses.CategoricalCrossentropy(
+        from_logits=True, label_smoothing=phase.label_smoothing
+    )
+    model.compile(optimizer, loss, metrics=["accuracy"])
+
+
+def _epochs(
+    examples: Examples,
+    batch_size: int,
+    steps: int,
+    num_classes: int,
+    seed: int,
+    start: int,
+) -> tf.data.Dataset:
+    """Gives endless epochs, each in an order that depends on its number alone."""
+    targets = examples.one_hot(num_classes)
+
+    def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        epoch = start
+        while True:
+            random = np.random.default_rng((seed, epoch))
+            order = random.permutation(len(examples))
+            views = random.integers(len(examples.views), size=len(examples))
+            for step in range(steps):
+                chosen = order[step * batch_size : (step + 1) * batch_size]
+                inputs = [examples.views[views[index]][index] for index in chosen]
+                yield np.stack(inputs).astype(np.float32), targets[chosen]
+            epoch += 1
+
+    return _dataset(batches, examples, num_classes)
+
+
+def _in_order(examples: Examples, num_classes: int) -> tf.data.Dataset:
+    """Gives all images once, in order, the last batch included."""
+    targets = examples.one_hot(num_classes)
+
+    def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for first in range(0, len(examples), PREDICT_BATCH_SIZE):
+            chosen = slice(first, first + PREDICT_BATCH_SIZE)
+            yield examples.views[0][chosen].astype(np.float32), targets[chosen]
+
+    return _dataset(batches, examples, num_classes)
+
+
+def _dataset(batches, examples: Examples, num_classes: int) -> tf.data.Dataset:
+    """Makes a data set of a generator of `(inputs, targets)`."""
+    inputs = tf.TensorSpec((None, *examples.views[0].shape[1:]), tf.float32)
+    targets = tf.TensorSpec((None, num_classes), tf.float32)
+    data = tf.data.Dataset.from_generator(batches, output_signature=(inputs, targets))
+    return data.prefetch(2)
+
+
+def _callbacks(keeper: "_Keeper", phase: Phase) -> list[keras.callbacks.Callback]:
+    """Returns the keeper, and the swap of averaged weights around validation.
+
+    Order matters: at the end of validation the keeper reads the averaged weights
+    before they are swapped out again.
+    """
+    if phase.ema_momentum > 0:
+        return [keeper, keras.callbacks.SwapEMAWeights()]
+    return [keeper]
+
+
+class _Keeper(keras.callbacks.Callback):
+    """Keeps the best weights, the history and the checkpoint; stops early."""
+
+    def __init__(
+        self, name: str, phase: Phase, history: History, path: Path, best: Best
+    ):
+        super().__init__()
+        self.name, self.phase, self.path = name, phase, path
+        self.history, self.best = history, best
+        self.epoch, self.started = 0, 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Notes which epoch it is, and the time."""
+        self.epoch, self.started = epoch + 1, time.monotonic()
+
+    def on_test_end(self, logs: dict | None = None) -> None:
+        """Keeps the weights if the validation loss is the lowest so far."""
+        if logs["loss"] < self.best.loss:
+            weights = self.model.get_weights()
+            self.best = Best(float(logs["loss"]), self.epoch, weights)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Writes the epoch down, so that a killed run goes on from here."""
+        if not self.best.weights:
+            raise TlKerasError(
+                f"The validation loss is {logs['val_loss']} after the first epoch of "
+                f"{self.name}: lower its learning_rate "
+                f"(now {self.phase.learning_rate})."
+            )
+        self.history = self.history.add(
+            Epoch(
+                epoch=len(self.history.epochs) + 1,
+                phase=self.name,
+                **{key: float(logs[key]) for key in ("loss", "accuracy")},
+                **{key: float(logs[key]) for key in ("val_loss", "val_accuracy")},
+                learning_rate=float(self.model.optimizer.learning_rate),
+                seconds=time.monotonic() - self.started,
+            )
+        )
+        checkpoint.save(self.path, self.model, epoch + 1, self.best)
+        if self.epoch - self.best.epoch >= self.phase.patience:
+            self.model.stop_training = True
