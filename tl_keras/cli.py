@@ -5,12 +5,14 @@ TensorFlow is imported only when a command runs, so that `--help` answers at onc
 
 import csv
 import dataclasses
+import importlib
 import json
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
@@ -46,8 +48,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 1 for a failure, 2 for wrong usage, 130 for Ctrl-C.
     """
-    # TensorFlow's own messages on start are no news to the user.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     arguments = _spelled_out(sys.argv[1:] if arguments is None else list(arguments))
     try:
         _check_config_file(arguments)
@@ -109,9 +109,27 @@ def _parser() -> ArgumentParser:
     return parser
 
 
+def _pipeline() -> ModuleType:
+    """Imports the pipeline, and with it TensorFlow, without what that prints.
+
+    TensorFlow writes its first lines past Python, and past its own log level: only
+    a closed file descriptor keeps them from the user.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        return importlib.import_module("tl_keras.pipeline")
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 def _train(options: Namespace) -> int:
     """Train on a folder of images (one sub-folder a class), evaluate and export."""
-    from tl_keras import pipeline
+    pipeline = _pipeline()
 
     names = [field.name for field in dataclasses.fields(Config)]
     values = {name: options[name] for name in names}
@@ -155,7 +173,7 @@ def _add_train(parser: ArgumentParser) -> None:
 
 def _resume(options: Namespace) -> int:
     """Go on with a run that was interrupted or killed."""
-    from tl_keras import pipeline
+    pipeline = _pipeline()
 
     return _with_way_back(Path(options.run), lambda: pipeline.resume(options.run))
 
@@ -183,7 +201,7 @@ def _with_way_back(folder: Path, work: Callable[[], Any]) -> int:
 
 def _evaluate(options: Namespace) -> int:
     """Evaluate a run or an export on labelled images."""
-    from tl_keras import pipeline
+    pipeline = _pipeline()
     from tl_keras.summary import metrics_table, per_class_table
 
     metrics = pipeline.evaluate(pipeline.load(options.model), options.source)
@@ -204,7 +222,7 @@ def _add_evaluate(parser: ArgumentParser) -> None:
 
 def _predict(options: Namespace) -> int:
     """Classify image files with an export or a run."""
-    from tl_keras import pipeline
+    pipeline = _pipeline()
 
     if options.json and options.csv:
         raise UsageError("Give --json or --csv, not both.")

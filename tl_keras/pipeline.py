@@ -12,15 +12,18 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras.backbones import catalogue
+from tl_keras.backbones.catalogue import Backbone
 from tl_keras.backbones.stages import stage_start
 from tl_keras.config import Config
 from tl_keras.datasets import check, sources
 from tl_keras.datasets.augmentation import POLICIES
+from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.split import split
 from tl_keras.errors import UsageError
 from tl_keras.evaluation import metrics, plots, predictions
 from tl_keras.export.loaded import Export, find_export
 from tl_keras.files import write_json
+from tl_keras.progress import say
 from tl_keras.registry import lookup
 from tl_keras.run import (
     METRICS,
@@ -74,7 +77,7 @@ def train(
     refuse_existing(folder, overwrite)
     _prepare_tensorflow(config)
     manifest = sources.find(source)
-    _refuse_impossible(config)
+    _refuse_unknown(config)
     manifest = check.check(manifest, config.data.bad_files)
     manifest = split(
         manifest,
@@ -82,7 +85,10 @@ def train(
         test=config.data.test,
         seed=config.data.split_seed,
     )
-    return _go_on(create(folder, str(source), manifest, config))
+    config = _with_image_size(config, manifest)
+    backbone = _load_backbone(config)
+    create(folder, str(source), manifest, config)
+    return _go_on(Run(folder, backbone))
 
 
 def resume(folder: str | os.PathLike) -> Run:
@@ -180,14 +186,33 @@ def _prepare_tensorflow(config: Config) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-def _refuse_impossible(config: Config) -> None:
-    """Loads the backbone once to find wrong names before any long work."""
+def _refuse_unknown(config: Config) -> None:
+    """Finds wrong names and missing weights before any long work."""
     lookup(POLICIES, config.augment.policy, "augmentation policy")
+    entry = lookup(catalogue.CATALOGUE, config.backbone.name, "backbone")
+    if config.backbone.weights == "imagenet":
+        entry.weights.path()
+
+
+def _with_image_size(config: Config, manifest: Manifest) -> Config:
+    """Settles the side of the images, if the config leaves it open."""
+    if config.backbone.image_size:
+        return config
+    widths = [row.width for row in manifest.rows]
+    heights = [row.height for row in manifest.rows]
+    size = catalogue.image_size_for(config.backbone.name, widths, heights)
+    say(f"Images are resized to {size}x{size} (backbone.image_size changes that)")
+    return config.override(backbone={"image_size": size})
+
+
+def _load_backbone(config: Config) -> Backbone:
+    """Loads the backbone, and refuses a freeze boundary that it does not have."""
     chosen = config.backbone
     backbone = catalogue.load(
         chosen.name, weights=chosen.weights, image_size=chosen.image_size
     )
     stage_start(backbone.network, backbone.stages, config.fine_tune.unfreeze)
+    return backbone
 
 
 def default_name(source: str | os.PathLike) -> str:

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras.backbones import catalogue
+from tl_keras.backbones.catalogue import Backbone
 from tl_keras.config import Config
 from tl_keras.datasets.images import decode_and_resize
 from tl_keras.datasets.manifest import Manifest
@@ -45,7 +46,7 @@ class State:
     source: str
     root: str
     done: tuple[str, ...] = ()
-    seconds: dict[str, float] = dataclasses.field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
     export: str | None = None
 
 
@@ -55,9 +56,11 @@ class Run:
 
     Attributes:
         folder: `runs/<name>`.
+        backbone: The pretrained network, where it is loaded already.
     """
 
     folder: Path
+    backbone: Backbone | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def config(self) -> Config:
@@ -99,12 +102,12 @@ class Run:
     def classifier(self) -> Classifier:
         """The network with the weights of the last finished phase."""
         config = self.config
-        weights = None if self.has_weights else config.backbone.weights
-        backbone = catalogue.load(
-            config.backbone.name, weights=weights, image_size=config.backbone.image_size
+        backbone = self.backbone or catalogue.load(
+            config.backbone.name,
+            weights=None if self.has_weights else config.backbone.weights,
+            image_size=config.backbone.image_size,
         )
-        names = self.class_names
-        classifier = attach(backbone, names, dropout=config.head.dropout)
+        classifier = attach(backbone, self.class_names, dropout=config.head.dropout)
         if self.has_weights:
             classifier.model.load_weights(self.folder / WEIGHTS)
         return classifier
@@ -219,7 +222,7 @@ def refuse_existing(folder: Path, overwrite: bool) -> None:
         )
 
 
-def create(folder: Path, source: str, manifest: Manifest, config: Config) -> Run:
+def create(folder: Path, source: str, manifest: Manifest, config: Config) -> None:
     """Makes the run folder in one step, in the place of an old one if there is one.
 
     Raises:
@@ -233,7 +236,6 @@ def create(folder: Path, source: str, manifest: Manifest, config: Config) -> Run
         write_json(temporary / STATE, dataclasses.asdict(state))
     with storage_errors(folder):
         log_text(folder, "config", config.to_yaml())
-    return Run(folder)
 
 
 def remove_checkpoints(run: Run) -> None:

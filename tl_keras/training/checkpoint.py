@@ -17,7 +17,7 @@ class Best:
 
     Attributes:
         loss: Its validation loss.
-        epoch: Its number within the phase, from 1; 0 before the first.
+        epoch: Its number within the phase, from 1; 0 is what the phase started from.
         weights: Its weights, averaged ones where averaging is on.
     """
 
@@ -27,7 +27,7 @@ class Best:
 
     @classmethod
     def none_yet(cls) -> Self:
-        """Returns what the first epoch beats, unless its loss is not a number."""
+        """Returns a best that any finite loss beats."""
         return cls(loss=float("inf"), epoch=0, weights=[])
 
 

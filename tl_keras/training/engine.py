@@ -7,21 +7,21 @@ TensorFlow then folds batch normalization into the convolutions; on a CPU that i
 from collections.abc import Callable
 
 import keras
-import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import (
     convert_variables_to_constants_v2,
 )
 
 
-def constant_graph(model: keras.Model) -> Callable[[tf.Tensor], list[np.ndarray]]:
+def constant_graph(model: keras.Model) -> Callable[[tf.Tensor], list[tf.Tensor]]:
     """Returns a function that computes what `model(images, training=False)` does.
 
     Args:
         model: A functional model of one input, from images in [0, 255].
 
     Returns:
-        A function from a batch of uint8 images to the model's outputs, in order.
+        A concrete function from a batch of uint8 images to the list of the model's
+        outputs. It holds the weights as they are now, and needs no variables.
     """
     shape = tf.TensorSpec(model.inputs[0].shape, tf.uint8)
 
@@ -30,5 +30,4 @@ def constant_graph(model: keras.Model) -> Callable[[tf.Tensor], list[np.ndarray]
         return tf.nest.flatten(outputs)
 
     traced = tf.function(call).get_concrete_function(shape)
-    frozen = convert_variables_to_constants_v2(traced)
-    return lambda images: [output.numpy() for output in frozen(images)]
+    return convert_variables_to_constants_v2(traced)

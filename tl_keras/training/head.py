@@ -1,6 +1,7 @@
 """The head: pooling, dropout and one dense layer that gives the logits."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ from tl_keras.backbones.catalogue import Backbone
 from tl_keras.backbones.freezing import freeze_batch_normalization
 
 LOGITS = "logits"
+TINY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Classifier:
     dropout: float
     class_names: tuple[str, ...]
 
-    @property
+    @cached_property
     def model(self) -> keras.Model:
         """From pixels in [0, 255], `(batch, side, side, 3)`, to logits."""
         inputs = self.backbone.inputs()
@@ -96,8 +98,8 @@ def solve(features: np.ndarray, labels: np.ndarray, l2: float) -> list[np.ndarra
         are, the standardisation folded in.
     """
     mean, deviation = features.mean(axis=0), features.std(axis=0)
-    # A constant feature gets no weight, whatever it is divided by.
-    deviation = np.where(deviation > 0, deviation, 1.0)
+    # A feature that hardly varies here must not come out magnified a thousand times.
+    deviation = np.maximum(deviation, max(0.1 * deviation.mean(), TINY))
     solver = LogisticRegression(C=1 / l2, max_iter=1000)
     solver.fit((features - mean) / deviation, labels)
     weights, bias = solver.coef_, solver.intercept_

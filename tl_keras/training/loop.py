@@ -1,5 +1,6 @@
 """One phase of training on cached arrays: compile, fit, keep the best, be resumable."""
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -74,8 +75,13 @@ def train(
     if save_to.exists():
         start, best = checkpoint.restore(save_to, model)
     keeper = _Keeper(name, phase, history.until(name, start), save_to, best)
-    if start < phase.epochs and start - best.epoch < phase.patience:
-        classes = model.output.shape[-1]
+    classes = model.output.shape[-1]
+    if not keeper.best.weights:
+        # What the phase starts from is the first candidate: training that makes
+        # the model worse is thrown away.
+        loss = model.evaluate(_in_order(validation, classes), verbose=0)[0]
+        keeper.best = Best(loss, 0, model.get_weights())
+    if start < phase.epochs and start - keeper.best.epoch < phase.patience:
         model.fit(
             _epochs(train, batch_size, steps, classes, seed, start),
             steps_per_epoch=steps,
@@ -191,11 +197,11 @@ class _Keeper(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Writes the epoch down, so that a killed run goes on from here."""
-        if not self.best.weights:
+        if not math.isfinite(logs["loss"]):
             raise TlKerasError(
-                f"The validation loss is {logs['val_loss']} after the first epoch of "
-                f"{self.name}: lower its learning_rate "
-                f"(now {self.phase.learning_rate})."
+                f"The training loss is {logs['loss']} in epoch {self.epoch} of "
+                f"{self.name}: lower {self.name}.learning_rate, now "
+                f"{self.phase.learning_rate:g}."
             )
         self.history = self.history.add(
             Epoch(
