@@ -5,7 +5,7 @@ import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import tensorflow as tf
@@ -43,8 +43,7 @@ def check(manifest: Manifest, bad_files: str) -> Manifest:
         DataError: If a file is bad and `bad_files` is `error`, or if skipping the
             bad ones leaves no class, one class, or a class without images.
     """
-    decoder = tf.function(decode, input_signature=[tf.TensorSpec([], tf.string)])
-    examine = partial(_examine, decoder, manifest.root)
+    examine = partial(_examine, _decoder(), manifest.root)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = pool.map(examine, manifest.rows)
         total = len(manifest.rows)
@@ -64,6 +63,12 @@ def check(manifest: Manifest, bad_files: str) -> Manifest:
             raise DataError(f"No image can be read in class {', '.join(lost)}.")
     _report_duplicates(checked)
     return checked
+
+
+@cache
+def _decoder() -> tf.types.experimental.PolymorphicFunction:
+    """Returns the decoder as a graph, traced once a process."""
+    return tf.function(decode, input_signature=[tf.TensorSpec([], tf.string)])
 
 
 def _report(problems: list[Problem], bad_files: str) -> None:

@@ -44,10 +44,12 @@ def compute(
     top = None
     if len(class_names) > TOP_K:
         top = top_k_accuracy_score(labels, probabilities, k=TOP_K, labels=classes)
+    # In float32 a row's sum misses 1 by more than scikit-learn accepts.
+    exact = probabilities.astype(float)
+    exact /= exact.sum(axis=1, keepdims=True)
     return {
         "images": len(labels),
-        # In float32 a row's sum misses 1 by more than scikit-learn accepts.
-        "loss": float(log_loss(labels, probabilities.astype(float), labels=classes)),
+        "loss": float(log_loss(labels, exact, labels=classes)),
         "accuracy": hits / len(labels),
         "accuracy_interval": list(wilson(hits, len(labels))),
         "top_3": None if top is None else float(top),

@@ -193,7 +193,7 @@ def _open(
             arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             logger.warning("Computing %s anew: it is damaged (%s)", path, error)
             return None
         if len(arrays[name]) != total:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -65,7 +66,7 @@ def restore(path: Path, model: keras.Model) -> tuple[int, Best]:
         with np.load(path, allow_pickle=False) as file:
             epoch, best_epoch, best_loss = file["progress"]
             lists = {name: _list(file, name) for name in ("model", "optimizer", "best")}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise StorageError(
             f"Checkpoint {path} is damaged ({error}). Delete it to repeat its phase."
         ) from None

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,6 +89,7 @@ def train(
             epochs=phase.epochs,
             validation_data=_in_order(validation, classes),
             callbacks=_callbacks(keeper, phase),
+            shuffle=False,
             verbose=0,
         )
     model.set_weights(keeper.best.weights)
@@ -140,7 +141,7 @@ def _epochs(
                 yield np.stack(inputs).astype(np.float32), targets[chosen]
             epoch += 1
 
-    return _dataset(batches, examples, num_classes)
+    return _dataset(batches, examples, num_classes, tf.data.INFINITE_CARDINALITY)
 
 
 def _in_order(examples: Examples, num_classes: int) -> tf.data.Dataset:
@@ -152,15 +153,19 @@ def _in_order(examples: Examples, num_classes: int) -> tf.data.Dataset:
             chosen = slice(first, first + PREDICT_BATCH_SIZE)
             yield examples.views[0][chosen].astype(np.float32), targets[chosen]
 
-    return _dataset(batches, examples, num_classes)
+    total = math.ceil(len(examples) / PREDICT_BATCH_SIZE)
+    return _dataset(batches, examples, num_classes, total)
 
 
-def _dataset(batches, examples: Examples, num_classes: int) -> tf.data.Dataset:
-    """Makes a data set of a generator of `(inputs, targets)`."""
+def _dataset(
+    batches: Callable[[], Iterator], examples: Examples, num_classes: int, total: int
+) -> tf.data.Dataset:
+    """Makes a data set of a generator of `total` pairs `(inputs, targets)`."""
     inputs = tf.TensorSpec((None, *examples.views[0].shape[1:]), tf.float32)
     targets = tf.TensorSpec((None, num_classes), tf.float32)
     data = tf.data.Dataset.from_generator(batches, output_signature=(inputs, targets))
-    return data.prefetch(2)
+    # A generator's length is unknown to TensorFlow; Keras warns where it is missing.
+    return data.apply(tf.data.experimental.assert_cardinality(total)).prefetch(2)
 
 
 def _callbacks(keeper: "_Keeper", phase: Phase) -> list[keras.callbacks.Callback]:

@@ -1,0 +1,56 @@
+"""Predictions of files: a bad one is named and spoils no other."""
+
+import csv
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tl_keras.evaluation import predictions
+
+NAMES = ("cat", "dog")
+
+
+def classify(contents):
+    for content in contents:
+        if content.startswith(b"bad"):
+            tf.io.decode_image(content)
+    return np.array([[0.75, 0.25] if b"cat" in c else [0.1, 0.9] for c in contents])
+
+
+@pytest.fixture
+def files(tmp_path):
+    contents = [b"cat 1", b"dog", b"bad", b"cat 2", b"dog 2"] * 15
+    paths = [tmp_path / f"{index}.jpg" for index in range(len(contents))]
+    for path, content in zip(paths, contents):
+        path.write_bytes(content)
+    return paths
+
+
+def test_good_files_are_predicted_in_order(files):
+    found = predictions.of_files(files, classify, NAMES)
+    assert [one.label for one in found] == ["cat", "dog", None, "cat", "dog"] * 15
+
+
+def test_bad_file_has_an_error_and_no_label(files):
+    bad = predictions.of_files(files, classify, NAMES)[2]
+    assert (bad.label, bad.probabilities) == (None, None)
+    assert "not an image" in bad.error
+
+
+def test_missing_file_has_an_error(files, tmp_path):
+    found = predictions.of_files([tmp_path / "no.jpg", files[0]], classify, NAMES)
+    assert found[0].error == "No such file or directory" and found[1].label == "cat"
+
+
+def test_probabilities_go_by_class_name(files):
+    found = predictions.of_files(files[:1], classify, NAMES)
+    assert found[0].probabilities == {"cat": 0.75, "dog": 0.25}
+
+
+def test_saved_table_has_one_line_an_image(tmp_path, manifest):
+    predicted = np.full((len(manifest.rows), 3), 1 / 3)
+    path = tmp_path / "predictions.csv"
+    predictions.save(path, manifest, predicted, manifest.class_names)
+    rows = list(csv.DictReader(path.open()))
+    assert [row["path"] for row in rows] == [row.path for row in manifest.rows]

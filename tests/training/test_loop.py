@@ -1,0 +1,180 @@
+"""One phase: order of the images, best epoch, early end, exact resuming."""
+
+import keras
+import numpy as np
+import pytest
+
+from tl_keras.config import Phase
+from tl_keras.errors import StorageError, TlKerasError
+from tl_keras.training import loop
+from tl_keras.training.history import History
+from tl_keras.training.loop import Examples
+
+PHASE = Phase(epochs=4, batch_size=8, learning_rate=0.1, ema_momentum=0.9, patience=9)
+
+
+def examples(images, views=1, seed=0):
+    random = np.random.default_rng(seed)
+    labels = np.arange(images) % 3
+    inputs = np.eye(3)[labels] + random.normal(0, 0.3, (views, images, 3))
+    return Examples(tuple(inputs.astype(np.float16)), labels)
+
+
+def new_model():
+    keras.utils.set_random_seed(5)
+    inputs = keras.Input((3,))
+    x = keras.layers.Dropout(0.2)(keras.layers.Dense(6, "relu")(inputs))
+    return keras.Model(inputs, keras.layers.Dense(3)(x))
+
+
+def run(folder, model, phase=PHASE, train=None, validation=None, history=None):
+    return loop.train(
+        model,
+        train or examples(30, views=2),
+        validation or examples(13, seed=1),
+        name="fine_tune",
+        phase=phase,
+        seed=0,
+        history=history or History(folder),
+        save_to=folder / "checkpoints" / "fine_tune.npz",
+    )
+
+
+def test_training_lowers_the_validation_loss(tmp_path):
+    epochs = run(tmp_path, new_model()).epochs
+    assert epochs[-1].val_loss < 0.8 * epochs[0].val_loss
+
+
+def test_model_ends_with_the_weights_of_its_best_epoch(tmp_path):
+    model, validation = new_model(), examples(13, seed=1)
+    epochs = run(tmp_path, model, validation=validation).epochs
+    logits = model(validation.views[0].astype(np.float32), training=False).numpy()
+    shifted = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    loss = -shifted[np.arange(13), validation.labels].mean()
+    assert loss == pytest.approx(min(epoch.val_loss for epoch in epochs), rel=1e-4)
+
+
+def test_training_that_makes_the_model_worse_is_thrown_away(tmp_path):
+    model, train = new_model(), examples(30)
+    run(tmp_path / "first", model)
+    before = model.get_weights()
+    wrong = Examples(train.views, (train.labels + 1) % 3)
+    run(tmp_path / "second", model, train=wrong)
+    for weight, expected in zip(model.get_weights(), before):
+        np.testing.assert_array_equal(weight, expected)
+
+
+def test_phase_ends_early_when_nothing_gets_better(tmp_path):
+    wrong = Examples(examples(30).views, (np.arange(30) + 1) % 3)
+    phase = Phase(epochs=50, batch_size=8, learning_rate=0.02, patience=3)
+    model = new_model()
+    run(tmp_path / "first", model)
+    assert len(run(tmp_path / "second", model, phase, train=wrong).epochs) == 3
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("after", [1, 3])
+def test_killed_phase_resumes_to_the_same_weights(tmp_path, monkeypatch, after):
+    whole = new_model()
+    run(tmp_path / "whole", whole)
+
+    def kill_at(keeper, step, logs=None):
+        # Dies in the middle of the epoch behind `after` finished ones.
+        if len(History.load(tmp_path / "killed").epochs) == after:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop._Keeper, "on_train_batch_end", kill_at, raising=False)
+        with pytest.raises(Killed):
+            run(tmp_path / "killed", new_model())
+    resumed = new_model()
+    history = run(
+        tmp_path / "killed", resumed, history=History.load(tmp_path / "killed")
+    )
+    assert [epoch.epoch for epoch in history.epochs] == [1, 2, 3, 4]
+    for weight, expected in zip(resumed.get_weights(), whole.get_weights()):
+        np.testing.assert_array_equal(weight, expected)
+
+
+def test_epoch_written_without_its_checkpoint_is_repeated_once(tmp_path):
+    run(tmp_path, new_model(), Phase(epochs=4, batch_size=8, patience=9))
+    longer = History.load(tmp_path)
+    history = longer.until("fine_tune", 3)
+    assert [epoch.epoch for epoch in history.epochs] == [1, 2, 3]
+
+
+def test_finished_phase_is_not_trained_again(tmp_path):
+    model = new_model()
+    history = run(tmp_path, model)
+    weights = model.get_weights()
+    again = new_model()
+    assert len(run(tmp_path, again, history=history).epochs) == len(history.epochs)
+    np.testing.assert_array_equal(again.get_weights()[0], weights[0])
+
+
+@pytest.mark.parametrize("damage", ["cut", "other model"])
+def test_checkpoint_that_does_not_fit_is_named(tmp_path, damage):
+    run(tmp_path, new_model())
+    path = tmp_path / "checkpoints" / "fine_tune.npz"
+    model = new_model()
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:200])
+    else:
+        inputs = keras.Input((3,))
+        model = keras.Model(inputs, keras.layers.Dense(3)(inputs))
+    with pytest.raises(StorageError, match="fine_tune.npz .* Delete it to repeat"):
+        run(tmp_path, model)
+
+
+def test_loss_that_is_not_a_number_names_the_cure(tmp_path):
+    train = examples(30)
+    train.views[0][:] = np.nan
+    with pytest.raises(TlKerasError, match=r"lower fine_tune\.learning_rate"):
+        run(tmp_path, new_model(), train=train)
+
+
+def epoch_of(train, start, steps=3, batch_size=10):
+    data = loop._epochs(train, batch_size, steps, 3, seed=0, start=start)
+    return [inputs.numpy() for inputs, _ in data.take(steps)]
+
+
+def numbered(images, views=1):
+    labels = np.arange(images) % 3
+    inputs = np.arange(images)[np.newaxis, :, np.newaxis] + np.zeros((views, 1, 3))
+    inputs += 0.25 * np.arange(views)[:, np.newaxis, np.newaxis]
+    return Examples(tuple(inputs.astype(np.float32)), labels)
+
+
+def test_every_epoch_takes_each_image_once():
+    seen = np.concatenate(epoch_of(numbered(30), start=0))[:, 0]
+    np.testing.assert_array_equal(np.sort(seen), np.arange(30))
+
+
+def test_order_of_an_epoch_depends_on_its_number_alone():
+    both = loop._epochs(numbered(30), 10, 3, 3, seed=0, start=0)
+    second = [inputs.numpy() for inputs, _ in both.take(6)][3:]
+    np.testing.assert_array_equal(epoch_of(numbered(30), start=1), second)
+
+
+def test_two_epochs_have_two_orders():
+    first, second = epoch_of(numbered(30), start=0), epoch_of(numbered(30), start=1)
+    assert not np.array_equal(first, second)
+
+
+def test_views_are_mixed_within_an_epoch():
+    seen = np.concatenate(epoch_of(numbered(30, views=2), start=0))[:, 0]
+    assert {0.0, 0.25} == set(seen % 1)
+
+
+def test_validation_takes_the_last_partial_batch():
+    images = loop.PREDICT_BATCH_SIZE + 1
+    sizes = [len(inputs) for inputs, _ in loop._in_order(numbered(images), 3)]
+    assert sizes == [loop.PREDICT_BATCH_SIZE, 1]
+
+
+def test_fewer_images_than_a_batch_still_train(tmp_path):
+    history = run(tmp_path, new_model(), train=examples(5))
+    assert len(history.epochs) == PHASE.epochs
