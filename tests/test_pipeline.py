@@ -1,0 +1,218 @@
+"""The whole chain on a small network: coloured squares in, a run folder out."""
+
+import csv
+import json
+import random
+import shutil
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import tl_keras as tl
+from tl_keras import pipeline
+from tl_keras.datasets.manifest import Manifest
+from tl_keras.errors import DataError, StorageError, UsageError
+from tl_keras.training import phases
+
+
+@pytest.fixture
+def train(tiny, squares, config, tmp_path):
+    """Trains on the squares with some fields of the config changed."""
+
+    def call(source=squares, name="run", overwrite=False, **changes):
+        return pipeline.train(
+            source,
+            config=config,
+            name=name,
+            runs=tmp_path / "runs",
+            overwrite=overwrite,
+            **changes,
+        )
+
+    return call
+
+
+def test_coloured_squares_are_told_apart(train):
+    assert train().metrics["accuracy"] == 1.0
+
+
+def test_shuffled_labels_are_not_learned(train, squares, tmp_path):
+    pictures = sorted(squares.rglob("*.png"))
+    random.Random(0).shuffle(pictures)
+    for index, path in enumerate(pictures):
+        folder = tmp_path / "shuffled" / "abc"[index % 3]
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder / f"{index}.png")
+    assert train(tmp_path / "shuffled").metrics["accuracy"] < 0.9
+
+
+def test_run_folder_holds_what_the_design_says(train):
+    found = {path.name for path in train().folder.iterdir()}
+    assert found == {
+        "config.yaml",
+        "manifest.csv",
+        "state.json",
+        "history.csv",
+        "metrics.json",
+        "predictions.csv",
+        "confusion_matrix.png",
+        "model.weights.h5",
+        "logs",
+    }
+
+
+def test_test_images_take_no_part_in_training(train, monkeypatch):
+    """Training must not so much as decode them."""
+    seen = []
+    read = pipeline.phases.PrefixCache.read
+
+    def noted(self, manifest, *args, **kwargs):
+        seen.extend(row.split for row in manifest.rows)
+        return read(self, manifest, *args, **kwargs)
+
+    monkeypatch.setattr("tl_keras.training.cache.PrefixCache.read", noted)
+    train()
+    assert set(seen) == {"train", "validation"}
+
+
+def test_predictions_cover_the_test_split_and_nothing_else(train):
+    run = train()
+    with (run.folder / "predictions.csv").open() as file:
+        paths = [row["path"] for row in csv.DictReader(file)]
+    assert paths == [row.path for row in run.manifest.split("test").rows]
+
+
+def test_config_of_a_run_starts_the_same_run(train, squares):
+    run = train()
+    again = tl.Config.from_yaml(run.folder / "config.yaml")
+    assert again == run.config
+
+
+def test_two_runs_of_one_config_deal_the_images_alike(train):
+    assert train(name="a").manifest == train(name="b").manifest
+
+
+def test_tensorboard_has_one_epoch_axis_for_both_phases(train):
+    run = train(head_phase={"solver": "gradient", "epochs": 2})
+    events = EventAccumulator(str(run.folder / "logs" / "train")).Reload()
+    tensors = events.Tensors("epoch_loss")
+    assert [event.step for event in tensors] == [1, 2, 3, 4]
+
+
+def test_tensorboard_has_config_learning_rate_and_confusion_matrix(train):
+    run = train()
+    tags = set()
+    for part in ("train", "validation"):
+        events = EventAccumulator(str(run.folder / "logs" / part)).Reload()
+        tags |= set(events.Tags()["tensors"])
+    assert {"config", "epoch_learning_rate", "confusion_matrix"} <= tags
+
+
+def test_existing_run_folder_is_refused(train):
+    train()
+    with pytest.raises(UsageError, match="--overwrite"):
+        train()
+
+
+def test_overwrite_replaces_the_run(train):
+    train()
+    assert train(overwrite=True, seed=3).config.seed == 3
+
+
+def test_failed_overwrite_keeps_the_old_run(train, tmp_path):
+    old = train()
+    (tmp_path / "empty" / "a").mkdir(parents=True)
+    with pytest.raises(DataError):
+        train(tmp_path / "empty", overwrite=True)
+    assert old.metrics["accuracy"] == 1.0
+
+
+def test_unnamed_runs_get_names_of_their_own(squares):
+    assert pipeline.default_name(squares).startswith("squares-")
+
+
+def test_unreadable_file_is_refused_by_name(train, squares):
+    (squares / "red" / "broken.jpg").write_text("no image")
+    with pytest.raises(DataError, match=r"red/broken\.jpg: not an image"):
+        train()
+
+
+def test_skipped_file_is_not_in_the_manifest(train, squares):
+    (squares / "red" / "broken.jpg").write_text("no image")
+    run = train(data={"bad_files": "skip"})
+    assert "red/broken.jpg" not in {row.path for row in run.manifest.rows}
+
+
+def test_too_many_stages_to_unfreeze_are_refused_before_a_run_is_made(train, tmp_path):
+    with pytest.raises(UsageError, match="0 to 2 for tiny"):
+        train(fine_tune={"unfreeze": 3})
+    assert not (tmp_path / "runs").exists()
+
+
+def test_head_alone_is_a_run_too(train):
+    run = train(fine_tune={"unfreeze": 0})
+    assert [epoch.phase for epoch in run.history.epochs] == ["head"]
+
+
+def test_folder_without_permission_is_named(train, tmp_path):
+    (tmp_path / "runs").write_text("a file where the folder should be")
+    with pytest.raises(StorageError, match="a part of the path is a file"):
+        train()
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("phase", ["train_head", "fine_tune"])
+def test_killed_run_resumes_to_the_same_result(train, monkeypatch, phase):
+    whole = train(name="whole")
+    with monkeypatch.context() as patch:
+
+        def kill(*args):
+            raise Killed
+
+        patch.setattr(phases, phase, kill)
+        with pytest.raises(Killed):
+            train(name="killed")
+    resumed = tl.resume(whole.folder.parent / "killed")
+    assert resumed.metrics == whole.metrics
+
+
+def test_finished_run_is_loaded_with_its_weights(train, squares):
+    run = train()
+    path = squares / "red" / "0.png"
+    (expected,) = run.predict([path])
+    (found,) = tl.load(run.folder).predict([path])
+    assert found.probabilities == pytest.approx(expected.probabilities, abs=1e-6)
+
+
+def test_evaluation_of_unknown_classes_is_refused(train, squares):
+    run = train()
+    (squares / "red").rename(squares / "purple")
+    with pytest.raises(DataError, match="does not know: purple"):
+        tl.evaluate(run, squares)
+
+
+def test_evaluation_takes_every_image(train, squares):
+    found = tl.evaluate(train(), squares)
+    assert np.sum(found["confusion_matrix"]) == 36
+
+
+def test_manifest_survives_the_run_folder(train):
+    run = train()
+    loaded = Manifest.load(run.folder / "manifest.csv", run.manifest.root)
+    assert loaded == run.manifest
+
+
+def test_damaged_state_is_named(train):
+    run = train()
+    (run.folder / "state.json").write_text("{")
+    with pytest.raises(StorageError, match="state.json cannot be read"):
+        tl.resume(run.folder)
+
+
+def test_metrics_are_plain_json(train):
+    text = (train().folder / "metrics.json").read_text()
+    assert json.loads(text)["images"] >= 3
