@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tl_keras import pipeline
 from tl_keras.backbones import catalogue
 from tl_keras.config import Config
 from tl_keras.datasets import check, sources
@@ -57,8 +58,8 @@ def tiny_network(*, num_classes=None, input_shape=(32, 32, 3)):
     return keras.Model(inputs, x, name="tiny")
 
 
-@pytest.fixture
-def tiny(monkeypatch):
+@pytest.fixture(scope="session", autouse=True)
+def tiny():
     """Puts a small backbone named `tiny` into the catalogue."""
     entry = dataclasses.replace(
         catalogue.CATALOGUE["efficientnet_lite0"],
@@ -66,11 +67,13 @@ def tiny(monkeypatch):
         image_size=32,
         minimum_size=8,
     )
-    monkeypatch.setitem(catalogue.CATALOGUE, "tiny", entry)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(catalogue.CATALOGUE, "tiny", entry)
+        yield
 
 
 @pytest.fixture
-def backbone(tiny):
+def backbone():
     """A small backbone with random weights and random statistics."""
     keras.utils.set_random_seed(1)
     loaded = catalogue.load("tiny", weights=None)
@@ -83,14 +86,37 @@ def backbone(tiny):
     return loaded
 
 
-@pytest.fixture
-def config(tmp_path):
-    """A config for `tiny`, quick, with a cache of its own."""
+def tiny_config(cache_dir):
+    """Returns a quick config for `tiny`."""
     return Config().override(
         backbone={"name": "tiny", "weights": None, "image_size": 32},
-        data={"cache_dir": str(tmp_path / "cache")},
+        data={"cache_dir": str(cache_dir)},
         fine_tune={"epochs": 2, "batch_size": 8},
     )
+
+
+@pytest.fixture
+def config(tmp_path):
+    """A quick config with a cache of its own."""
+    return tiny_config(tmp_path / "cache")
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A finished run on coloured squares; tests read it, and copy it to change it."""
+    folder = tmp_path_factory.mktemp("trained")
+    return pipeline.train(
+        draw_squares(folder / "squares"),
+        config=tiny_config(folder / "cache"),
+        name="run",
+        runs=folder / "runs",
+    )
+
+
+@pytest.fixture
+def red(trained):
+    """A red picture of those that `trained` was trained on."""
+    return trained.manifest.root / "red" / "0.png"
 
 
 @pytest.fixture

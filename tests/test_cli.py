@@ -95,18 +95,9 @@ def test_flags_win_over_the_config_file(capsys, tmp_path):
     assert found == (4, 7, 2)
 
 
-@pytest.fixture
-def run(tiny, squares, config, tmp_path):
-    """A trained run of the tiny backbone, through the command line's own pipeline."""
-    from tl_keras import pipeline
-
-    return pipeline.train(squares, config=config, name="run", runs=tmp_path / "runs")
-
-
-def test_existing_run_is_refused_with_the_three_ways_out(capsys, run, squares):
-    code, error = failing(
-        capsys, "train", str(squares), "--name", "run", "--runs", str(run.folder.parent)
-    )
+def test_existing_run_is_refused_with_the_three_ways_out(capsys, trained):
+    source, runs = str(trained.manifest.root), str(trained.folder.parent)
+    code, error = failing(capsys, "train", source, "--name", "run", "--runs", runs)
     assert code == 2
     assert "--name" in error and "tl-keras resume" in error and "--overwrite" in error
 
@@ -120,44 +111,43 @@ def test_overwrite_leaves_a_folder_alone_that_is_no_run(capsys, squares, tmp_pat
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 
-def test_predictions_as_json_hold_every_probability(capsys, run, squares):
-    path = squares / "red" / "0.png"
-    assert main(["predict", str(run.folder), str(path), "--json"]) == 0
+def test_predictions_as_json_hold_every_probability(capsys, trained, red):
+    assert main(["predict", str(trained.folder), str(red), "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)
     assert set(found["probabilities"]) == {"blue", "green", "red"}
 
 
-def test_predictions_as_csv_have_a_line_an_image(capsys, run, squares):
-    paths = [str(squares / name / "0.png") for name in ("red", "blue")]
-    assert main(["predict", str(run.folder), *paths, "--csv"]) == 0
+def test_predictions_as_csv_have_a_line_an_image(capsys, trained, red):
+    paths = [str(red), str(red)]
+    assert main(["predict", str(trained.folder), *paths, "--csv"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "path,label,probability,error" and len(lines) == 3
 
 
-def test_bad_image_fails_the_command_but_not_the_others(capsys, run, squares, tmp_path):
+def test_bad_image_fails_the_command_but_not_the_others(capsys, trained, red, tmp_path):
     bad = tmp_path / "bad.jpg"
     bad.write_text("no image")
-    good = squares / "red" / "0.png"
-    assert main(["predict", str(run.folder), str(bad), str(good)]) == 1
+    assert main(["predict", str(trained.folder), str(bad), str(red)]) == 1
     captured = capsys.readouterr()
     assert f"error: {bad}: not an image" in captured.err
     assert "Probability" in captured.out
 
 
-def test_evaluation_prints_the_figures(capsys, run, squares):
-    assert main(["evaluate", str(run.folder), str(squares), "--json"]) == 0
+def test_evaluation_prints_the_figures(capsys, trained):
+    source = str(trained.manifest.root)
+    assert main(["evaluate", str(trained.folder), source, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["images"] == 36
 
 
-def test_resuming_a_finished_run_shows_its_summary(capsys, run):
-    assert main(["resume", str(run.folder)]) == 0
+def test_resuming_a_finished_run_shows_its_summary(capsys, trained):
+    assert main(["resume", str(trained.folder)]) == 0
     assert "Accuracy" in capsys.readouterr().out
 
 
-def test_interrupt_is_exit_code_130_with_the_way_back(capsys, run, monkeypatch):
+def test_interrupt_is_exit_code_130_with_the_way_back(capsys, trained, monkeypatch):
     def stop(folder):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("tl_keras.pipeline.resume", stop)
-    assert main(["resume", str(run.folder)]) == 130
-    assert f"tl-keras resume {run.folder}" in capsys.readouterr().err
+    assert main(["resume", str(trained.folder)]) == 130
+    assert f"tl-keras resume {trained.folder}" in capsys.readouterr().err

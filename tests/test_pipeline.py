@@ -17,7 +17,7 @@ from tl_keras.training import phases
 
 
 @pytest.fixture
-def train(tiny, squares, config, tmp_path):
+def train(squares, config, tmp_path):
     """Trains on the squares with some fields of the config changed."""
 
     def call(source=squares, name="run", overwrite=False, **changes):
@@ -33,8 +33,8 @@ def train(tiny, squares, config, tmp_path):
     return call
 
 
-def test_coloured_squares_are_told_apart(train):
-    assert train().metrics["accuracy"] == 1.0
+def test_coloured_squares_are_told_apart(trained):
+    assert trained.metrics["accuracy"] == 1.0
 
 
 def test_shuffled_labels_are_not_learned(train, squares, tmp_path):
@@ -47,8 +47,8 @@ def test_shuffled_labels_are_not_learned(train, squares, tmp_path):
     assert train(tmp_path / "shuffled").metrics["accuracy"] < 0.9
 
 
-def test_run_folder_holds_what_the_design_says(train):
-    found = {path.name for path in train().folder.iterdir()}
+def test_run_folder_holds_what_the_design_says(trained):
+    found = {path.name for path in trained.folder.iterdir()}
     assert found == {
         "config.yaml",
         "manifest.csv",
@@ -76,17 +76,15 @@ def test_test_images_take_no_part_in_training(train, monkeypatch):
     assert set(seen) == {"train", "validation"}
 
 
-def test_predictions_cover_the_test_split_and_nothing_else(train):
-    run = train()
-    with (run.folder / "predictions.csv").open() as file:
+def test_predictions_cover_the_test_split_and_nothing_else(trained):
+    with (trained.folder / "predictions.csv").open() as file:
         paths = [row["path"] for row in csv.DictReader(file)]
-    assert paths == [row.path for row in run.manifest.split("test").rows]
+    assert paths == [row.path for row in trained.manifest.split("test").rows]
 
 
-def test_config_of_a_run_starts_the_same_run(train, squares):
-    run = train()
-    again = tl.Config.from_yaml(run.folder / "config.yaml")
-    assert again == run.config
+def test_config_of_a_run_starts_the_same_run(trained):
+    again = tl.Config.from_yaml(trained.folder / "config.yaml")
+    assert again == trained.config
 
 
 def test_two_runs_of_one_config_deal_the_images_alike(train):
@@ -100,11 +98,10 @@ def test_tensorboard_has_one_epoch_axis_for_both_phases(train):
     assert [event.step for event in tensors] == [1, 2, 3, 4]
 
 
-def test_tensorboard_has_config_learning_rate_and_confusion_matrix(train):
-    run = train()
+def test_tensorboard_has_config_learning_rate_and_confusion_matrix(trained):
     tags = set()
     for part in ("train", "validation"):
-        events = EventAccumulator(str(run.folder / "logs" / part)).Reload()
+        events = EventAccumulator(str(trained.folder / "logs" / part)).Reload()
         tags |= set(events.Tags()["tensors"])
     assert {"config", "epoch_learning_rate", "confusion_matrix"} <= tags
 
@@ -180,39 +177,35 @@ def test_killed_run_resumes_to_the_same_result(train, monkeypatch, phase):
     assert resumed.metrics == whole.metrics
 
 
-def test_finished_run_is_loaded_with_its_weights(train, squares):
-    run = train()
-    path = squares / "red" / "0.png"
-    (expected,) = run.predict([path])
-    (found,) = tl.load(run.folder).predict([path])
+def test_finished_run_is_loaded_with_its_weights(trained, red):
+    (expected,) = trained.predict([red])
+    (found,) = tl.load(trained.folder).predict([red])
     assert found.probabilities == pytest.approx(expected.probabilities, abs=1e-6)
 
 
-def test_evaluation_of_unknown_classes_is_refused(train, squares):
-    run = train()
+def test_evaluation_of_unknown_classes_is_refused(trained, squares):
     (squares / "red").rename(squares / "purple")
     with pytest.raises(DataError, match="does not know: purple"):
-        tl.evaluate(run, squares)
+        tl.evaluate(trained, squares)
 
 
-def test_evaluation_takes_every_image(train, squares):
-    found = tl.evaluate(train(), squares)
+def test_evaluation_takes_every_image(trained, squares):
+    found = tl.evaluate(trained, squares)
     assert np.sum(found["confusion_matrix"]) == 36
 
 
-def test_manifest_survives_the_run_folder(train):
-    run = train()
-    loaded = Manifest.load(run.folder / "manifest.csv", run.manifest.root)
-    assert loaded == run.manifest
+def test_manifest_survives_the_run_folder(trained):
+    path = trained.folder / "manifest.csv"
+    assert Manifest.load(path, trained.manifest.root) == trained.manifest
 
 
-def test_damaged_state_is_named(train):
-    run = train()
-    (run.folder / "state.json").write_text("{")
+def test_damaged_state_is_named(trained, tmp_path):
+    copy = shutil.copytree(trained.folder, tmp_path / "copy")
+    (copy / "state.json").write_text("{")
     with pytest.raises(StorageError, match="state.json cannot be read"):
-        tl.resume(run.folder)
+        tl.resume(copy)
 
 
-def test_metrics_are_plain_json(train):
-    text = (train().folder / "metrics.json").read_text()
+def test_metrics_are_plain_json(trained):
+    text = (trained.folder / "metrics.json").read_text()
     assert json.loads(text)["images"] >= 3

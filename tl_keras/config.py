@@ -112,6 +112,8 @@ class Phase:
         warmup_epochs: Epochs in which the learning rate rises from 0.
         weight_decay: Of AdamW, on kernels only.
         label_smoothing: Share of the target that is spread over all classes.
+        mixup: Parameter of the Beta distribution by which pairs of training inputs
+            and their targets are mixed; 0 mixes nothing.
         ema_momentum: Momentum of the averaged weights that are evaluated and kept;
             0 takes the weights as they are.
         patience: Epochs without a better validation loss before the phase ends.
@@ -123,6 +125,7 @@ class Phase:
     warmup_epochs: int = 0
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
+    mixup: float = 0.0
     ema_momentum: float = 0.0
     patience: int = 5
 
@@ -134,6 +137,7 @@ class Phase:
         for name in ("weight_decay", "label_smoothing", "ema_momentum"):
             value = getattr(self, name)
             _require(0 <= value < 1, name, "in [0, 1)", value)
+        _require(self.mixup >= 0, "mixup", "at least 0", self.mixup)
         rate = self.learning_rate
         _require(rate > 0, "learning_rate", "positive", rate)
 
@@ -167,12 +171,13 @@ class FineTune(Phase):
             head only.
     """
 
-    epochs: int = 10
-    learning_rate: float = 5e-4
-    warmup_epochs: int = 2
+    epochs: int = 8
+    learning_rate: float = 1e-3
+    warmup_epochs: int = 1
     weight_decay: float = 0.05
     label_smoothing: float = 0.1
-    ema_momentum: float = 0.99
+    mixup: float = 0.3
+    ema_momentum: float = 0.98
     unfreeze: int = 1
 
     def __post_init__(self) -> None:

@@ -1,0 +1,141 @@
+"""Backbones by name: sizes, preprocessing, fingerprints."""
+
+import numpy as np
+import pytest
+
+from tl_keras.backbones import catalogue
+from tl_keras.errors import UsageError
+
+NAME = "efficientnet_lite0"
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    return catalogue.load(NAME, weights=None, image_size=32)
+
+
+@pytest.fixture(scope="module")
+def other():
+    return catalogue.load(NAME, weights=None, image_size=32)
+
+
+def test_names_are_the_catalogues_in_order():
+    assert catalogue.names() == sorted(catalogue.CATALOGUE)
+
+
+@pytest.mark.parametrize(
+    ("widths", "heights", "expected"),
+    [
+        ([96], [96], 224),
+        ([95], [96], 160),
+        ([72] * 5, [72] * 5, 160),
+        ([640] * 5, [480] * 5, 224),
+        ([32, 32, 200], [32, 32, 200], 160),
+        ([32, 200, 200], [32, 200, 200], 224),
+        ([9216], [1], 224),
+    ],
+    ids=str,
+)
+def test_image_size_follows_the_median_area(widths, heights, expected):
+    assert catalogue.image_size_for(NAME, widths, heights) == expected
+
+
+def test_image_size_does_not_depend_on_the_order_of_the_pictures():
+    widths, heights = [300, 20, 20], [200, 20, 20]
+    forth = catalogue.image_size_for(NAME, widths, heights)
+    assert forth == catalogue.image_size_for(NAME, widths[::-1], heights[::-1])
+
+
+@pytest.mark.parametrize("call", [catalogue.load, catalogue.image_size_for])
+def test_unknown_backbone_is_answered_with_the_nearest_one(call):
+    arguments = ([10], [10]) if call is catalogue.image_size_for else ()
+    with pytest.raises(
+        UsageError,
+        match=f"Unknown backbone 'efficientnet_light0'. Did you mean '{NAME}'",
+    ):
+        call("efficientnet_light0", *arguments)
+
+
+@pytest.mark.parametrize("size", [31, 1, 0])
+def test_image_size_below_the_minimum_is_refused(size):
+    with pytest.raises(UsageError, match=f"at least 32 for {NAME}. Received: {size}"):
+        catalogue.load(NAME, weights=None, image_size=size)
+
+
+@pytest.mark.parametrize("weights", ["imagenet21k", "", "None"])
+def test_unknown_weights_are_refused(weights):
+    with pytest.raises(UsageError, match="weights` must be 'imagenet' or null"):
+        catalogue.load(NAME, weights=weights)
+
+
+def test_model_takes_images_of_the_size_asked_for(backbone):
+    assert backbone.model.input_shape == (None, 32, 32, 3)
+
+
+def test_model_takes_pixels_from_0_to_255(backbone):
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3))
+    by_hand = backbone.network((pixels.astype(np.float32) - 127) / 128).numpy()
+    assert np.allclose(backbone.model(pixels), by_hand, rtol=1e-5, atol=1e-6)
+
+
+def test_preprocessing_maps_pixels_to_minus_one_to_one(backbone):
+    pixels = np.array([0.0, 127.0, 255.0], np.float32)
+    assert backbone.preprocessing(pixels).numpy().tolist() == [-127 / 128, 0.0, 1.0]
+
+
+def test_feature_map_of_bytes_is_finite(backbone):
+    pixels = np.full((1, 32, 32, 3), 255, np.uint8)
+    assert np.isfinite(backbone.model(pixels).numpy()).all()
+
+
+def test_model_shares_its_weights_with_the_network(backbone):
+    pairs = zip(backbone.model.weights, backbone.network.weights)
+    assert all(ours is theirs for ours, theirs in pairs)
+
+
+def test_graph_does_not_depend_on_the_weights(backbone, other):
+    assert backbone.network.get_config() == other.network.get_config()
+
+
+def test_fingerprint_is_the_same_twice(backbone):
+    assert backbone.fingerprint() == backbone.fingerprint()
+
+
+def test_fingerprint_tells_random_weights_apart(backbone, other):
+    assert backbone.fingerprint() != other.fingerprint()
+
+
+def test_fingerprint_is_that_of_equal_weights(backbone, other):
+    before = other.network.get_weights()
+    other.network.set_weights(backbone.network.get_weights())
+    fingerprint = other.fingerprint()
+    other.network.set_weights(before)
+    assert fingerprint == backbone.fingerprint()
+
+
+@pytest.mark.parametrize("layer", ["stem_conv", "block4b_bn", "top_bn"])
+def test_fingerprint_changes_when_one_weight_changes(other, layer):
+    before = other.fingerprint()
+    weight = other.network.get_layer(layer).weights[-1]
+    values = weight.numpy()
+    values.flat[-1] = np.nextafter(values.flat[-1], np.float32(9))
+    weight.assign(values)
+    assert other.fingerprint() != before
+
+
+def test_fingerprint_does_not_change_when_the_network_runs(backbone):
+    before = backbone.fingerprint()
+    backbone.model(np.zeros((1, 32, 32, 3)), training=False)
+    assert backbone.fingerprint() == before
+
+
+@pytest.mark.slow
+def test_native_size_is_taken_by_default():
+    backbone = catalogue.load(NAME, weights=None)
+    assert backbone.image_size == 224
+
+
+@pytest.mark.slow
+def test_imagenet_weights_give_the_same_fingerprint_at_every_size():
+    sizes = (32, 224)
+    assert len({catalogue.load(NAME, image_size=n).fingerprint() for n in sizes}) == 1

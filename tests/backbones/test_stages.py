@@ -1,0 +1,197 @@
+"""Where networks can be cut, and that the parts compute what the whole does."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from tl_keras.backbones import catalogue
+from tl_keras.backbones.stages import cut_layers, stage_start, stages
+from tl_keras.errors import UsageError
+
+LITE0_STAGES = (
+    "block1a_project_bn",
+    "block2b_add",
+    "block3b_add",
+    "block5c_add",
+    "top_activation",
+)
+
+
+def conv(x, name, filters=4, strides=1):
+    return layers.Conv2D(filters, 3, strides, padding="same", name=name)(x)
+
+
+def chain():
+    inputs = x = keras.Input((16, 16, 3))
+    for name in ("a_conv", "b_conv", "c_conv"):
+        x = conv(x, name)
+    return keras.Model(inputs, x)
+
+
+def residual():
+    """Returns a stem, a block with a shortcut, and a convolution behind it."""
+    inputs = keras.Input((16, 16, 3))
+    shortcut = x = conv(inputs, "stem")
+    x = conv(x, "block_conv1")
+    x = conv(x, "block_conv2")
+    x = layers.Add(name="block_add")([x, shortcut])
+    return keras.Model(inputs, conv(x, "last"))
+
+
+def two_branches():
+    """Returns a stem and two branches that are joined."""
+    inputs = keras.Input((16, 16, 3))
+    stem = conv(inputs, "stem")
+    left = conv(conv(stem, "left1"), "left2")
+    right = conv(stem, "right")
+    joined = layers.Concatenate(name="join")([left, right])
+    return keras.Model(inputs, conv(joined, "last"))
+
+
+def shortcut_from_the_input():
+    inputs = keras.Input((16, 16, 3))
+    x = conv(conv(inputs, "one"), "two", filters=3)
+    return keras.Model(inputs, layers.Add(name="add")([x, inputs]))
+
+
+def nested_shortcuts():
+    inputs = keras.Input((16, 16, 3))
+    outer = conv(inputs, "stem")
+    inner = conv(outer, "outer_conv")
+    x = layers.Add(name="inner_add")([conv(inner, "inner_conv"), inner])
+    return keras.Model(inputs, layers.Add(name="outer_add")([x, outer]))
+
+
+@pytest.mark.parametrize(
+    ("network", "expected"),
+    [
+        (chain, ["a_conv", "b_conv", "c_conv"]),
+        (residual, ["stem", "block_add", "last"]),
+        (two_branches, ["stem", "join", "last"]),
+        (shortcut_from_the_input, ["add"]),
+        (nested_shortcuts, ["stem", "outer_add"]),
+    ],
+)
+def test_cuts_are_the_layers_that_every_path_runs_through(network, expected):
+    assert cut_layers(network()) == expected
+
+
+def test_every_cut_gives_two_networks_that_compute_the_whole():
+    network = residual()
+    images = np.random.default_rng(0).normal(size=(2, 16, 16, 3)).astype(np.float32)
+    whole = network(images).numpy()
+    for name in cut_layers(network)[:-1]:
+        tensor = network.get_layer(name).output
+        first = keras.Model(network.input, tensor)
+        second = keras.Model(tensor, network.output)
+        assert np.allclose(second(first(images)), whole, rtol=1e-5, atol=1e-6)
+
+
+def test_stages_end_at_the_last_block_of_each_resolution():
+    inputs = keras.Input((32, 32, 3))
+    x = conv(inputs, "stem_conv", strides=2)
+    x = conv(conv(x, "block1_conv"), "block2_conv")
+    x = conv(conv(x, "block3_down", strides=2), "block3_conv")
+    network = keras.Model(inputs, conv(x, "block4_conv"))
+    assert stages(network) == ("block2_conv", "block4_conv")
+
+
+def test_stage_never_ends_inside_a_block():
+    # The block's expansion is a cut too, but six times as wide.
+    inputs = keras.Input((32, 32, 3))
+    x = conv(inputs, "stem_conv", strides=2)
+    x = conv(x, "block1_expand", filters=24)
+    network = keras.Model(inputs, conv(x, "block1_project", strides=2))
+    assert stages(network) == ("stem_conv", "block1_project")
+
+
+@pytest.fixture(scope="module")
+def lite0():
+    """Lite0 at 64 pixels, with batch normalization that does something."""
+    backbone = catalogue.load("efficientnet_lite0", weights=None, image_size=64)
+    random = np.random.default_rng(1)
+    for layer in backbone.network.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            shape = layer.gamma.shape
+            layer.set_weights(
+                [
+                    random.uniform(0.8, 1.6, shape),
+                    random.normal(0.5, 0.5, shape),
+                    random.normal(0, 0.2, shape),
+                    random.uniform(0.2, 0.8, shape),
+                ]
+            )
+    return backbone
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(2).integers(0, 256, (2, 64, 64, 3)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def whole(lite0, images):
+    return lite0.model(images).numpy()
+
+
+def test_lite0_has_these_stages(lite0):
+    assert lite0.stages == LITE0_STAGES
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [32, 100, 224])
+def test_stages_of_lite0_do_not_depend_on_the_image_size(size):
+    backbone = catalogue.load("efficientnet_lite0", weights=None, image_size=size)
+    assert backbone.stages == LITE0_STAGES
+
+
+def test_output_of_the_test_network_is_not_trivial(whole):
+    assert whole.std() > 0.1
+
+
+@pytest.mark.parametrize("unfreeze", [1, 2, 3, 4])
+def test_prefix_then_suffix_equals_the_whole_network(lite0, images, whole, unfreeze):
+    prefix, suffix = lite0.split(unfreeze)
+    assert np.allclose(suffix(prefix(images)), whole, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("unfreeze", [1, 2, 3, 4])
+def test_parameters_of_prefix_and_suffix_add_up(lite0, unfreeze):
+    prefix, suffix = lite0.split(unfreeze)
+    total = prefix.count_params() + suffix.count_params()
+    assert total == lite0.network.count_params()
+
+
+def test_larger_suffix_has_more_parameters(lite0):
+    counts = [lite0.split(n)[1].count_params() for n in (1, 2, 3, 4)]
+    assert counts == sorted(counts) and counts[0] < counts[-1]
+
+
+@pytest.mark.parametrize("unfreeze", [1, 4])
+def test_suffix_shares_its_layers_with_the_network(lite0, unfreeze):
+    _, suffix = lite0.split(unfreeze)
+    own = [layer for layer in suffix.layers if layer.weights]
+    assert all(lite0.network.get_layer(layer.name) is layer for layer in own)
+
+
+def test_prefix_shares_its_weights_with_the_network(lite0):
+    prefix, suffix = lite0.split(1)
+    parts = {id(weight) for weight in prefix.weights + suffix.weights}
+    assert parts == {id(weight) for weight in lite0.network.weights}
+
+
+def test_last_stage_of_lite0_starts_behind_block_5(lite0):
+    start = stage_start(lite0.network, lite0.stages, 1)
+    assert start is lite0.network.get_layer("block5c_add").output
+
+
+def test_no_stage_starts_behind_the_whole_network(lite0):
+    start = stage_start(lite0.network, lite0.stages, 0)
+    assert start is lite0.network.get_layer("top_activation").output
+
+
+@pytest.mark.parametrize("unfreeze", [-1, 5, 6, 100])
+def test_number_of_stages_out_of_range_is_refused(lite0, unfreeze):
+    with pytest.raises(UsageError, match="must be 0 to 4 .*Received: "):
+        lite0.split(unfreeze)

@@ -1,0 +1,163 @@
+"""Random views: the same everywhere, and small changes only."""
+
+import hashlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tl_keras.datasets import augmentation
+from tl_keras.datasets.augmentation import POLICIES, light, none
+
+SIDE = 24
+compiled = tf.function(light)
+
+
+def picture(side=SIDE):
+    """Returns a random picture, the same in every process."""
+    values = np.random.RandomState(0).randint(0, 256, (side, side, 3))
+    return tf.constant(values, tf.uint8)
+
+
+def seed(number):
+    return tf.constant([number, 7], tf.int32)
+
+
+def digest(image):
+    return hashlib.sha256(image.numpy().tobytes()).hexdigest()
+
+
+def half_and_half():
+    """Returns a picture that is black on the left and grey on the right."""
+    pixels = np.zeros((SIDE, SIDE, 3), np.uint8)
+    pixels[:, SIDE // 2 :] = 128
+    return tf.constant(pixels)
+
+
+def test_none_leaves_the_image_as_it_is():
+    assert digest(none(picture(), seed(1))) == digest(picture())
+
+
+def test_same_seed_gives_the_same_view():
+    assert digest(compiled(picture(), seed(3))) == digest(compiled(picture(), seed(3)))
+
+
+def test_view_does_not_depend_on_the_views_before_it():
+    forth = {number: digest(compiled(picture(), seed(number))) for number in range(5)}
+    back = {
+        number: digest(compiled(picture(), seed(number)))
+        for number in reversed(range(5))
+    }
+    assert forth == back
+
+
+def test_view_does_not_depend_on_the_global_seed():
+    tf.random.set_seed(1)
+    first = digest(compiled(picture(), seed(3)))
+    tf.random.set_seed(2)
+    assert digest(light(picture(), seed(3))) == first
+
+
+@pytest.mark.slow
+def test_another_process_draws_the_same_view():
+    program = f"""
+import hashlib
+import numpy as np
+import tensorflow as tf
+from tl_keras.datasets.augmentation import light
+values = np.random.RandomState(0).randint(0, 256, ({SIDE}, {SIDE}, 3))
+view = tf.function(light)(tf.constant(values, tf.uint8), tf.constant([3, 7]))
+print(hashlib.sha256(view.numpy().tobytes()).hexdigest())
+"""
+    command = [sys.executable, "-c", program]
+    other = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert other.stdout.strip() == digest(compiled(picture(), seed(3)))
+
+
+def test_other_seeds_give_other_views():
+    views = {digest(compiled(picture(), seed(number))) for number in range(50)}
+    assert len(views) == 50
+
+
+def test_view_differs_from_the_plain_image():
+    assert digest(compiled(picture(), seed(1))) != digest(picture())
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("side", [8, 33])
+def test_view_has_the_shape_and_type_of_the_image(policy, side):
+    view = POLICIES[policy](picture(side), seed(1))
+    assert (view.shape, view.dtype) == ((side, side, 3), tf.uint8)
+
+
+def test_white_image_stays_white():
+    white = tf.fill((SIDE, SIDE, 3), tf.constant(255, tf.uint8))
+    lowest = [int(tf.reduce_min(compiled(white, seed(n)))) for n in range(100)]
+    assert min(lowest) == 255
+
+
+def test_only_white_comes_in_at_the_borders():
+    grey = tf.fill((SIDE, SIDE, 3), tf.constant(100, tf.uint8))
+    views = np.stack([compiled(grey, seed(number)) for number in range(50)])
+    assert views.min() == 100 and views.max() == 255
+
+
+def test_centre_stays_in_the_picture():
+    grey = tf.fill((SIDE, SIDE, 3), tf.constant(100, tf.uint8))
+    views = np.stack([compiled(grey, seed(number)) for number in range(100)])
+    middle = slice(SIDE // 4, -SIDE // 4)
+    assert (views[:, middle, middle] == 100).all()
+
+
+def test_about_half_of_the_views_are_flipped():
+    count = 400
+    views = np.stack([compiled(half_and_half(), seed(n)) for n in range(count)])
+    rows, edge = slice(SIDE // 3, -SIDE // 3), SIDE // 4
+    left = views[:, rows, edge : edge + 2].mean(axis=(1, 2, 3))
+    right = views[:, rows, -edge - 2 : -edge].mean(axis=(1, 2, 3))
+    flipped = int((left > right).sum())
+    # Four standard deviations of a fair coin.
+    assert abs(flipped - count / 2) <= 4 * (count / 4) ** 0.5
+
+
+def test_views_scatter_around_the_plain_image():
+    # A black square in the middle: on average the views neither move nor grow it.
+    pixels = np.full((SIDE, SIDE, 3), 255, np.uint8)
+    pixels[8:16, 8:16] = 0
+    views = np.stack([compiled(tf.constant(pixels), seed(n)) for n in range(400)])
+    weight = 1 - views[..., 0] / 255.0
+    places = np.arange(SIDE)
+    down = (weight.sum(2) * places).sum(1) / weight.sum((1, 2))
+    across = (weight.sum(1) * places).sum(1) / weight.sum((1, 2))
+    centre = (SIDE - 1) / 2
+    assert [down.mean(), across.mean()] == pytest.approx([centre, centre], abs=0.4)
+
+
+def test_size_of_things_stays_within_the_limits():
+    pixels = np.full((48, 48, 3), 255, np.uint8)
+    pixels[16:32, 16:32] = 0
+    function = tf.function(light)
+    views = np.stack([function(tf.constant(pixels), seed(n)) for n in range(200)])
+    area = (1 - views[..., 0] / 255.0).sum((1, 2)) / 16**2
+    low, high = augmentation.SCALE
+    assert 0.95 / high**2 <= area.min() and area.max() <= 1.05 / low**2
+
+
+def test_things_get_larger_and_smaller():
+    pixels = np.full((48, 48, 3), 255, np.uint8)
+    pixels[16:32, 16:32] = 0
+    function = tf.function(light)
+    views = np.stack([function(tf.constant(pixels), seed(n)) for n in range(100)])
+    area = (1 - views[..., 0] / 255.0).sum((1, 2)) / 16**2
+    assert area.min() < 0.9 and area.max() > 1.2
+
+
+def test_view_inside_a_parallel_dataset_is_the_same():
+    numbers = tf.data.Dataset.range(20, output_type=tf.int32)
+    views = numbers.map(
+        lambda n: light(picture(), tf.stack([n, 7])), num_parallel_calls=4
+    )
+    found = [digest(view) for view in views]
+    assert found == [digest(compiled(picture(), seed(n))) for n in range(20)]

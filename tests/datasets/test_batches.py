@@ -1,0 +1,117 @@
+"""Batches in the manifest's order, all images included."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tl_keras.datasets import batches
+from tl_keras.datasets.images import decode_and_resize
+from tl_keras.datasets.manifest import Manifest, Row
+from tl_keras.errors import UsageError
+
+COUNT = 11
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory):
+    """Pictures that are told apart by their grey, from dark to bright."""
+    folder = tmp_path_factory.mktemp("greys")
+    for number in range(COUNT):
+        random = np.random.default_rng(number)
+        pixels = random.integers(0, 20, (20, 30, 3)) + 20 * number
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{number}.png")
+    rows = (
+        Row(path=f"{n}.png", label="a", pixels=f"{n:064x}"[::-1]) for n in range(COUNT)
+    )
+    return Manifest(folder, tuple(rows))
+
+
+def decode_simply(content, size):
+    image = tf.image.resize(tf.io.decode_png(content, channels=3), (size, size))
+    return tf.ensure_shape(tf.cast(image, tf.uint8), (size, size, 3))
+
+
+@pytest.fixture
+def simple_decoder(monkeypatch):
+    """Decodes PNG only; a new graph of the real decoder takes seconds."""
+    monkeypatch.setattr(batches, "decode_and_resize", decode_simply)
+
+
+def read(manifest, **options):
+    """Returns all images in one array."""
+    dataset = batches.images(manifest, 16, 4, **options)
+    return np.concatenate([batch.numpy() for batch in dataset])
+
+
+def test_batches_have_the_size_asked_for_and_the_last_one_the_rest(
+    manifest, simple_decoder
+):
+    sizes = [len(batch) for batch in batches.images(manifest, 16, 4)]
+    assert sizes == [4, 4, 3]
+
+
+def test_images_come_in_the_manifests_order(manifest, simple_decoder):
+    brightness = read(manifest).mean(axis=(1, 2, 3))
+    assert (np.diff(brightness) > 10).all()
+
+
+def test_order_follows_the_rows_and_not_the_files_names(manifest, simple_decoder):
+    turned = Manifest(manifest.root, manifest.rows[::-1])
+    assert (read(turned) == read(manifest)[::-1]).all()
+
+
+@pytest.mark.slow
+def test_images_are_decoded_as_in_prediction(manifest):
+    contents = [tf.io.read_file(path) for path in manifest.paths]
+    alone = np.stack([decode_and_resize(content, 16) for content in contents])
+    assert (read(manifest) == alone).all()
+
+
+def test_images_are_square_bytes(manifest, simple_decoder):
+    specification = batches.images(manifest, 16, 4).element_spec
+    assert specification == tf.TensorSpec((None, 16, 16, 3), tf.uint8)
+
+
+def test_first_view_is_the_plain_image_under_every_policy(manifest, simple_decoder):
+    assert (read(manifest, policy="light", view=0) == read(manifest)).all()
+
+
+def test_policy_none_gives_plain_views(manifest, simple_decoder):
+    assert (read(manifest, policy="none", view=3) == read(manifest)).all()
+
+
+def test_same_view_is_the_same_twice(manifest, simple_decoder):
+    views = [read(manifest, policy="light", view=1) for _ in range(2)]
+    assert (views[0] == views[1]).all()
+
+
+@pytest.mark.parametrize("other", [{"view": 2}, {"view": 1, "seed": 5}], ids=str)
+def test_other_view_or_seed_changes_every_image(manifest, other, simple_decoder):
+    first = read(manifest, policy="light", view=1)
+    second = read(manifest, policy="light", **other)
+    assert (first != second).any(axis=(1, 2, 3)).all()
+
+
+def test_view_belongs_to_the_picture_and_not_to_its_place(manifest, simple_decoder):
+    turned = Manifest(manifest.root, manifest.rows[::-1])
+    first = read(manifest, policy="light", view=1)
+    assert (read(turned, policy="light", view=1)[::-1] == first).all()
+
+
+def test_pictures_of_one_batch_are_changed_differently(manifest, simple_decoder):
+    rows = [Row(path="9.png", label="a", pixels=f"{n:064x}"[::-1]) for n in range(4)]
+    views = read(Manifest(manifest.root, tuple(rows)), policy="light", view=1)
+    assert len({view.tobytes() for view in views}) == 4
+
+
+def test_unknown_policy_is_answered_with_the_known_ones(manifest, simple_decoder):
+    with pytest.raises(UsageError, match="augmentation policy 'lite'. Did you mean"):
+        batches.images(manifest, 16, 4, policy="lite")
+
+
+def test_file_that_is_damaged_after_the_check_stops_the_run(tmp_path, simple_decoder):
+    (tmp_path / "0.png").write_bytes(b"no image")
+    damaged = Manifest(tmp_path, (Row(path="0.png", label="a"),))
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        read(damaged)

@@ -1,0 +1,155 @@
+"""Exports: what they compute, what fails them, and what they leave behind."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tl_keras as tl
+from tl_keras.config import Export as ExportConfig
+from tl_keras.errors import ExportError, UsageError
+from tl_keras.export import savedmodel, verify
+from tl_keras.export.loaded import find_export
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def export(trained, tmp_path_factory):
+    return trained.export(tmp_path_factory.mktemp("exports") / "squares")
+
+
+def test_export_gives_the_run_s_probabilities(export, trained):
+    test = trained.manifest.split("test")
+    np.testing.assert_allclose(
+        export.probabilities(test), trained.probabilities(test), atol=1e-5
+    )
+
+
+def test_export_alone_knows_its_labels(export, red):
+    assert tl.load(export.path).predict([red])[0].label == "red"
+
+
+def test_folder_of_versions_gives_the_newest(export, trained):
+    newer = trained.export(export.path.parent)
+    assert newer.path.name == "2"
+    assert find_export(export.path.parent).path == newer.path
+
+
+def test_export_says_how_it_was_compared(export):
+    comparison = export.facts["comparison"]
+    assert comparison["max_difference"] <= 1e-4 and comparison["images"] >= 3
+
+
+def test_checksums_are_those_of_the_files(export):
+    import hashlib
+
+    for name, expected in export.facts["sha256"].items():
+        content = (export.path / name).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == expected, name
+
+
+def test_batch_with_a_bad_image_is_refused_whole(export, red):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        export.classify([red.read_bytes(), b"no image"])
+
+
+def test_bad_file_is_named_and_the_others_are_predicted(export, red, tmp_path):
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"")
+    found = export.predict([red, bad, red])
+    assert [one.label for one in found] == ["red", None, "red"]
+    assert found[1].error == "the file is empty"
+
+
+def test_empty_batch_gives_no_rows(export):
+    model = tf.saved_model.load(str(export.path))
+    empty = tf.zeros((0,), tf.string)
+    found = model.signatures["serving_default"](image_bytes=empty)
+    assert found["probabilities"].shape == (0, 3)
+
+
+def test_default_signature_takes_bytes_and_gives_three_outputs(export):
+    model = tf.saved_model.load(str(export.path))
+    outputs = model.signatures["serving_default"].structured_outputs
+    assert set(outputs) == {"label", "class_id", "probabilities"}
+
+
+def exportable(trained, model):
+    return savedmodel.Exportable(
+        model=model,
+        class_names=trained.class_names,
+        image_size=32,
+        test=trained.manifest.split("test"),
+        facts={},
+    )
+
+
+def test_export_that_differs_fails_and_leaves_nothing(trained, tmp_path, monkeypatch):
+    """The comparison gets other weights than those that were exported."""
+    model = trained.classifier.model
+    write = savedmodel._write
+
+    def write_then_change(path, exportable):
+        write(path, exportable)
+        kernel = model.get_layer("logits").kernel
+        kernel.assign(kernel.numpy() * 1.5)
+
+    kept = model.get_weights()
+    monkeypatch.setattr(savedmodel, "_write", write_then_change)
+    try:
+        with pytest.raises(ExportError, match="differs from the Keras model by"):
+            savedmodel.export(
+                exportable(trained, model), tmp_path / "out", ExportConfig()
+            )
+    finally:
+        model.set_weights(kept)
+    assert not any((tmp_path / "out").iterdir())
+
+
+def test_export_that_cannot_run_alone_fails(tmp_path):
+    with pytest.raises(ExportError, match="fails in a fresh process"):
+        verify._run(tmp_path, [b"x"], np.zeros((1, 4, 4, 3), np.uint8))
+
+
+def test_probabilities_that_are_no_numbers_fail(trained, tmp_path, monkeypatch):
+    test = trained.manifest.split("test")
+    nothing = np.full((len(test.rows), 3), np.nan, np.float32)
+    monkeypatch.setattr(
+        verify, "_run", lambda *args: {"bytes": nothing, "pixels": nothing}
+    )
+    with pytest.raises(ExportError, match="nan"):
+        verify.verify(
+            tmp_path,
+            trained.classifier.model,
+            test,
+            image_size=32,
+            class_names=trained.class_names,
+            tolerance=1e-4,
+        )
+
+
+def test_folder_without_an_export_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="neither a run folder nor an export"):
+        tl.load(tmp_path)
+
+
+def test_half_written_version_is_not_taken(export, tmp_path):
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "saved_model.pb").write_bytes(b"")
+    assert find_export(tmp_path) is None
+
+
+def test_facts_name_versions_and_metrics(export, trained):
+    facts = json.loads((export.path / "export.json").read_text())
+    assert facts["versions"]["keras"] and facts["metrics"] == trained.metrics
+
+
+def test_tolerance_is_the_config_s(trained, tmp_path):
+    config = dataclasses.replace(ExportConfig(), tolerance=1e-30)
+    with pytest.raises(ExportError, match="at most 1e-30"):
+        savedmodel.export(
+            exportable(trained, trained.classifier.model), tmp_path / "out", config
+        )
