@@ -204,7 +204,9 @@ def _evaluate(options: Namespace) -> int:
     pipeline = _pipeline()
     from tl_keras.summary import metrics_table, per_class_table
 
-    metrics = pipeline.evaluate(pipeline.load(options.model), options.source)
+    metrics = pipeline.evaluate(
+        pipeline.load(options.model), options.source, bad_files=options.bad_files
+    )
     if options.json:
         print(json.dumps(metrics, indent=2, ensure_ascii=False))
         return 0
@@ -217,6 +219,12 @@ def _evaluate(options: Namespace) -> int:
 def _add_evaluate(parser: ArgumentParser) -> None:
     parser.add_argument("model", help="a run folder or an export's folder")
     parser.add_argument("source", help="a folder, or the built-in source 'twemoji'")
+    parser.add_argument(
+        "--bad_files",
+        choices=["error", "skip"],
+        default="error",
+        help="what to do with files that cannot be decoded",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

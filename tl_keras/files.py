@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -66,9 +67,12 @@ def storage_errors(path: str | Path) -> Iterator[None]:
             errno.EROFS: "the disk is read-only: choose another folder",
             errno.ENOTDIR: "a part of the path is a file: choose another folder",
         }
-        if error.errno not in cures:
+        # HDF5 puts the number into the text alone.
+        stated = re.search(r"errno = (\d+)", str(error))
+        number = error.errno or (int(stated[1]) if stated else None)
+        if number not in cures:
             raise
-        raise StorageError(f"Cannot write {path}: {cures[error.errno]}.") from None
+        raise StorageError(f"Cannot write {path}: {cures[number]}.") from None
 
 
 def require_space(folder: str | Path, needed: int, what: str) -> None:

@@ -77,6 +77,7 @@ def train(
     refuse_existing(folder, overwrite)
     _prepare_tensorflow(config)
     manifest = sources.find(source)
+    sources.require_two_classes(manifest)
     _refuse_unknown(config)
     manifest = check.check(manifest, config.data.bad_files)
     manifest = split(
@@ -105,16 +106,24 @@ def resume(folder: str | os.PathLike) -> Run:
     return _go_on(run)
 
 
-def evaluate(model: Run | Export, source: str | os.PathLike) -> dict[str, Any]:
+def evaluate(
+    model: Run | Export, source: str | os.PathLike, *, bad_files: str = "error"
+) -> dict[str, Any]:
     """Evaluates a run or an export on all images of a source.
+
+    Args:
+        model: What to evaluate.
+        source: A folder with one sub-folder of images a class, or a built-in source.
+        bad_files: `error` refuses files that cannot be decoded, `skip` leaves them
+            out.
 
     Returns:
         The figures, as `metrics.compute` gives them.
 
     Raises:
-        DataError: If the source holds classes that the model does not know.
+        DataError: If a file is bad, or of a class that the model does not know.
     """
-    manifest = check.check(sources.find(source), "error")
+    manifest = check.check(sources.find(source), bad_files)
     labels = np.array(manifest.labels(model.class_names))
     return metrics.compute(labels, model.probabilities(manifest), model.class_names)
 

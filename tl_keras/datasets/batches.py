@@ -1,10 +1,14 @@
 """Batches of images from a manifest, decoded in parallel."""
 
+from collections.abc import Iterator
+
 import tensorflow as tf
 
 from tl_keras.datasets.augmentation import POLICIES
+from tl_keras.datasets.check import reason
 from tl_keras.datasets.images import decode_and_resize
 from tl_keras.datasets.manifest import Manifest
+from tl_keras.errors import DataError
 from tl_keras.registry import lookup
 
 PLAIN_VIEW = 0
@@ -39,12 +43,26 @@ def images(
     seeds = [_seed(row.pixels, view, seed) for row in manifest.rows]
     dataset = tf.data.Dataset.from_tensor_slices((manifest.paths, seeds))
 
-    def read(path: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def load(path: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         image = decode_and_resize(tf.io.read_file(path), image_size)
         return image if view == PLAIN_VIEW else augment(image, seed)
 
-    dataset = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
     return dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+def read(dataset: tf.data.Dataset) -> Iterator[tf.Tensor]:
+    """Yields a data set's batches.
+
+    Raises:
+        DataError: If a file is gone or was changed since the images were checked.
+    """
+    try:
+        yield from dataset
+    except tf.errors.OpError as error:
+        raise DataError(
+            f"An image was changed or removed after it was checked: {reason(error)}"
+        ) from None
 
 
 def _seed(pixels: str, view: int, seed: int) -> tuple[int, int]:

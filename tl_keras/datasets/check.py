@@ -80,8 +80,8 @@ def _report(problems: list[Problem], bad_files: str) -> None:
     listing = "\n".join(lines)
     if bad_files == "error":
         raise DataError(
-            f"{many} not usable. Remove them, or leave them out with "
-            f"--data.bad_files skip:\n{listing}"
+            f"{many} not usable. Remove or convert them, or leave them out "
+            f"(bad_files: skip):\n{listing}"
         )
     say(f"{many} left out:\n{listing}")
 

@@ -23,29 +23,35 @@ def find(source: str | os.PathLike) -> Manifest:
 
     Raises:
         UsageError: If `source` is neither.
-        DataError: If it holds no images, or one class only.
+        DataError: If it holds no images.
     """
     folder = Path(source).expanduser()
     if folder.is_dir():
-        manifest = from_folder(folder)
-    elif str(source) in BUILT_IN:
-        manifest = BUILT_IN[str(source)]()
-    elif folder.exists():
+        return from_folder(folder)
+    if str(source) in BUILT_IN:
+        return BUILT_IN[str(source)]()
+    if folder.exists():
         raise UsageError(
             f"Source {str(source)!r} is a file. Give the folder that holds one "
             f"sub-folder of images a class."
         )
-    else:
-        raise UsageError(
-            f"Source {str(source)!r} is no folder and no built-in source."
-            f"{suggestion(str(source), BUILT_IN)}"
-        )
-    if len(manifest.class_names) == 1:
+    raise UsageError(
+        f"Source {str(source)!r} is no folder and no built-in source."
+        f"{suggestion(str(source), BUILT_IN)}"
+    )
+
+
+def require_two_classes(manifest: Manifest) -> None:
+    """Refuses to train on what has nothing to tell apart.
+
+    Raises:
+        DataError: If the images are of one class.
+    """
+    if len(manifest.class_names) < 2:
         raise DataError(
-            f"Source {str(source)!r} holds one class, {manifest.class_names[0]!r}: a "
+            f"{manifest.root} holds one class, {manifest.class_names[0]!r}: a "
             f"classifier needs at least two sub-folders with images."
         )
-    return manifest
 
 
 def from_folder(folder: Path) -> Manifest:

@@ -51,7 +51,7 @@ def probabilities(
     Returns:
         float32, `(images, classes)`.
     """
-    data = batches.images(manifest, image_size, BATCH_SIZE)
+    data = batches.read(batches.images(manifest, image_size, BATCH_SIZE))
     tracked = track(data, "Predicting", len(manifest.rows), BATCH_SIZE)
     classify = of_batch(model)
     return np.concatenate([classify(images) for images in tracked])

@@ -141,7 +141,9 @@ class PrefixCache:
             self.folder.mkdir(parents=True, exist_ok=True)
         require_space(self.folder, needed, f"The cache of {what}")
         run = constant_graph(model)
-        results = ([part.numpy() for part in run(batch)] for batch in images)
+        results = (
+            [part.numpy() for part in run(batch)] for batch in batches.read(images)
+        )
         with replacing(folder) as temporary, storage_errors(folder):
             temporary.mkdir()
             _write(temporary, shapes, track(results, what, total, BATCH_SIZE))
