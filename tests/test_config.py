@@ -166,6 +166,8 @@ def test_error_for_a_wrong_kind_names_field_kind_and_value():
         ("fine_tune", "weight_decay", -0.1),
         ("fine_tune", "label_smoothing", 1.0),
         ("fine_tune", "ema_momentum", 1.0),
+        ("fine_tune", "mixup", -0.1),
+        ("fine_tune", "mixup", float("nan")),
         ("fine_tune", "unfreeze", -1),
         ("export", "tolerance", 0.0),
         ("export", "verify_images", 0),

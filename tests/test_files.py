@@ -136,6 +136,12 @@ def test_closed_or_full_disk_is_said_in_one_line_with_the_path(tmp_path, number,
             raise OSError(number, os.strerror(number))
 
 
+def test_full_disk_that_hdf5_reports_in_words_is_said_in_one_line(tmp_path):
+    with pytest.raises(StorageError, match="disk is full"):
+        with files.replacing(tmp_path / "a.weights.h5"):
+            raise OSError("Can't write data (errno = 28, error message = '...')")
+
+
 def test_full_disk_leaves_the_old_file(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")

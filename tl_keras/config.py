@@ -5,15 +5,20 @@ fields; YAML files hold the same names; every run folder holds a copy.
 """
 
 import dataclasses
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self, get_type_hints
+from typing import Any, ClassVar, Literal, Self, get_type_hints
 
 import yaml
 
 from tl_keras.errors import UsageError
 from tl_keras.registry import suggestion
+
+# YAML 1.1, which PyYAML reads, takes `1e-3` for text and only `1.0e-3` for a number.
+EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?e[+-]?\d+", re.IGNORECASE)
 
 
 def _require(condition: bool, name: str, rule: str, value: Any) -> None:
@@ -119,6 +124,7 @@ class Phase:
         patience: Epochs without a better validation loss before the phase ends.
     """
 
+    _section: ClassVar[str]
     epochs: int
     batch_size: int = 32
     learning_rate: float = 1e-3
@@ -130,16 +136,21 @@ class Phase:
     patience: int = 5
 
     def __post_init__(self) -> None:
-        at_least = {"epochs": 0, "batch_size": 1, "warmup_epochs": 0, "patience": 1}
+        at_least = {
+            "epochs": 0,
+            "batch_size": 1,
+            "warmup_epochs": 0,
+            "patience": 1,
+            "mixup": 0,
+        }
         for name, least in at_least.items():
             value = getattr(self, name)
-            _require(value >= least, name, f"at least {least}", value)
+            _require(value >= least, self._section + name, f"at least {least}", value)
         for name in ("weight_decay", "label_smoothing", "ema_momentum"):
             value = getattr(self, name)
-            _require(0 <= value < 1, name, "in [0, 1)", value)
-        _require(self.mixup >= 0, "mixup", "at least 0", self.mixup)
-        rate = self.learning_rate
-        _require(rate > 0, "learning_rate", "positive", rate)
+            _require(0 <= value < 1, self._section + name, "in [0, 1)", value)
+        rate, name = self.learning_rate, f"{self._section}learning_rate"
+        _require(0 < rate < math.inf, name, "positive", rate)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +163,7 @@ class HeadPhase(Phase):
         l2: Strength of the logistic regression's penalty, on standardised features.
     """
 
+    _section: ClassVar[str] = "head_phase."
     epochs: int = 20
     solver: Literal["lbfgs", "gradient"] = "lbfgs"
     l2: float = 100.0
@@ -171,6 +183,7 @@ class FineTune(Phase):
             head only.
     """
 
+    _section: ClassVar[str] = "fine_tune."
     epochs: int = 8
     learning_rate: float = 1e-3
     warmup_epochs: int = 1
@@ -239,7 +252,7 @@ class Config:
             raise UsageError(f"Config {str(path)!r} cannot be read: {error}") from None
         if values is not None and not isinstance(values, dict):
             raise UsageError(f"Config {str(path)!r} holds no `name: value` lines.")
-        return cls().override(**(values or {}))
+        return _override(cls(), values or {}, "")
 
     def to_yaml(self) -> str:
         """Returns the config as text that `from_yaml` reads."""
@@ -284,6 +297,8 @@ def _override(section: Any, changes: Mapping[str, Any], prefix: str) -> Any:
 def _checked(value: Any, hint: Any, name: str) -> Any:
     """Returns `value` where it is of the field's type; an int may stand for a float."""
     allowed = getattr(hint, "__args__", (hint,))
+    if hint is float and isinstance(value, str) and EXPONENT.fullmatch(value):
+        return float(value)
     if float in allowed and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     fits = any(

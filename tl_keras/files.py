@@ -37,7 +37,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
             if path.is_dir():
                 # A folder cannot be renamed onto another: the old one steps aside.
                 os.replace(path, holder / ".old")
-            os.replace(holder / path.name, path)
+            try:
+                os.replace(holder / path.name, path)
+            except BaseException:
+                if (holder / ".old").exists():
+                    os.replace(holder / ".old", path)
+                raise
         finally:
             shutil.rmtree(holder, ignore_errors=True)
 
@@ -65,6 +70,7 @@ def storage_errors(path: str | Path) -> Iterator[None]:
             errno.EACCES: "no permission to write there: choose another folder",
             errno.EPERM: "no permission to write there: choose another folder",
             errno.EROFS: "the disk is read-only: choose another folder",
+            errno.EEXIST: "a part of the path is a file: choose another folder",
             errno.ENOTDIR: "a part of the path is a file: choose another folder",
         }
         # HDF5 puts the number into the text alone.

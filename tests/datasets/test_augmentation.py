@@ -122,17 +122,28 @@ def test_about_half_of_the_views_are_flipped():
     assert abs(flipped - count / 2) <= 4 * (count / 4) ** 0.5
 
 
-def test_views_scatter_around_the_plain_image():
-    # A black square in the middle: on average the views neither move nor grow it.
+@pytest.fixture(scope="module")
+def centres():
+    """Where 400 views show the middle of the image, in pixels from their own."""
     pixels = np.full((SIDE, SIDE, 3), 255, np.uint8)
     pixels[8:16, 8:16] = 0
     views = np.stack([compiled(tf.constant(pixels), seed(n)) for n in range(400)])
     weight = 1 - views[..., 0] / 255.0
-    places = np.arange(SIDE)
+    places = np.arange(SIDE) - (SIDE - 1) / 2
     down = (weight.sum(2) * places).sum(1) / weight.sum((1, 2))
     across = (weight.sum(1) * places).sum(1) / weight.sum((1, 2))
-    centre = (SIDE - 1) / 2
-    assert [down.mean(), across.mean()] == pytest.approx([centre, centre], abs=0.4)
+    return np.stack([down, across], axis=1)
+
+
+def test_views_scatter_around_the_plain_image(centres):
+    assert centres.mean(axis=0).tolist() == pytest.approx([0, 0], abs=0.4)
+
+
+def test_views_are_shifted_by_no_more_than_the_limit(centres):
+    # The shift is that of the plain image; a view that is zoomed in shows it larger.
+    low, _ = augmentation.SCALE
+    limit = augmentation.SHIFT * SIDE / low * (1 + 2 * augmentation.STRETCH)
+    assert np.abs(centres).max() <= limit * (1 + np.sin(augmentation.ROTATION))
 
 
 def test_size_of_things_stays_within_the_limits():

@@ -8,7 +8,7 @@ from PIL import Image
 from tl_keras.datasets import batches
 from tl_keras.datasets.images import decode_and_resize
 from tl_keras.datasets.manifest import Manifest, Row
-from tl_keras.errors import UsageError
+from tl_keras.errors import DataError, UsageError
 
 COUNT = 11
 
@@ -113,5 +113,16 @@ def test_unknown_policy_is_answered_with_the_known_ones(manifest, simple_decoder
 def test_file_that_is_damaged_after_the_check_stops_the_run(tmp_path, simple_decoder):
     (tmp_path / "0.png").write_bytes(b"no image")
     damaged = Manifest(tmp_path, (Row(path="0.png", label="a"),))
-    with pytest.raises(tf.errors.InvalidArgumentError):
-        read(damaged)
+    with pytest.raises(DataError, match="changed or removed .*: not an image"):
+        list(batches.read(batches.images(damaged, 16, 4)))
+
+
+def test_file_that_is_gone_after_the_check_is_named(tmp_path, simple_decoder):
+    gone = Manifest(tmp_path, (Row(path="0.png", label="a"),))
+    with pytest.raises(DataError, match="changed or removed .*0.png; No such file"):
+        list(batches.read(batches.images(gone, 16, 4)))
+
+
+def test_reading_gives_the_batches_of_the_dataset(manifest, simple_decoder):
+    found = batches.read(batches.images(manifest, 16, 4))
+    assert (np.concatenate(list(found)) == read(manifest)).all()

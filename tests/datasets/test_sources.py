@@ -1,11 +1,9 @@
 """Folders of images and the built-in source."""
 
 import os
-from functools import partial
 from pathlib import Path
 
 import pytest
-import tensorflow as tf
 
 from tl_keras.datasets import check, sources
 from tl_keras.errors import DataError, UsageError
@@ -118,10 +116,15 @@ def test_folder_without_images_says_what_is_expected(tmp_path, names):
         sources.find(tmp_path)
 
 
-def test_one_class_is_refused(tmp_path):
-    touch(tmp_path, "cat/1.png", "cat/2.png")
+def test_one_class_is_refused_for_training(tmp_path):
+    manifest = sources.find(touch(tmp_path, "cat/1.png", "cat/2.png"))
     with pytest.raises(DataError, match="one class, 'cat'"):
-        sources.find(tmp_path)
+        sources.require_two_classes(manifest)
+
+
+def test_two_classes_are_enough_for_training(tmp_path):
+    manifest = sources.find(touch(tmp_path, "cat/1.png", "dog/2.png"))
+    assert sources.require_two_classes(manifest) is None
 
 
 def test_file_is_no_source(tmp_path):
@@ -156,8 +159,7 @@ def test_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
         sources.find(tmp_path)
 
 
-def test_file_name_that_is_no_unicode_is_refused_before_training(squares, monkeypatch):
-    monkeypatch.setattr(check, "decode", partial(tf.io.decode_png, channels=3))
+def test_file_name_that_is_no_unicode_is_refused_before_training(squares):
     os.rename(squares / "red" / "0.png", os.fsencode(squares) + b"/red/B\xe4r.png")
     with pytest.raises(DataError):
         check.check(sources.find(squares), "error")

@@ -164,7 +164,7 @@ def load(
         raise UsageError(
             f"`backbone.weights` must be 'imagenet' or null. Received: {weights!r}"
         )
-    size = image_size or entry.image_size
+    size = entry.image_size if image_size is None else image_size
     if size < entry.minimum_size:
         raise UsageError(
             f"`backbone.image_size` must be at least {entry.minimum_size} for {name}. "

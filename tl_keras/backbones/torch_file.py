@@ -38,6 +38,7 @@ class _Tensor:
         )
         empty = 0 in self.shape
         sound = len(self.shape) == len(self.strides) and self.offset >= 0
+        sound = sound and all(step >= 0 for step in self.strides)
         if not sound or (not empty and last >= self.storage.values.size):
             raise WeightsError("a tensor reaches beyond its storage")
         return np.lib.stride_tricks.as_strided(

@@ -2,8 +2,11 @@
 
 import hashlib
 import os
+import re
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -19,6 +22,7 @@ from tl_keras.progress import say, track
 # A file may claim any size in its header; this is four times a good phone camera.
 MAX_PIXELS = 200_000_000
 NAMED_FILES = 10
+REFUSED = re.compile(r"[\w ]+ cannot be decoded rightly: convert it to PNG")
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ def check(manifest: Manifest, bad_files: str) -> Manifest:
             bad ones leaves no class, one class, or a class without images.
     """
     examine = partial(_examine, _decoder(), manifest.root)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with _no_pillow_limit(), ThreadPoolExecutor(os.cpu_count()) as pool:
         results = pool.map(examine, manifest.rows)
         total = len(manifest.rows)
         try:
@@ -63,6 +67,16 @@ def check(manifest: Manifest, bad_files: str) -> Manifest:
             raise DataError(f"No image can be read in class {', '.join(lost)}.")
     _report_duplicates(checked)
     return checked
+
+
+@contextmanager
+def _no_pillow_limit() -> Iterator[None]:
+    """Lifts Pillow's limit, which phone cameras of 200 megapixels pass, for ours."""
+    kept, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = kept
 
 
 @cache
@@ -110,9 +124,12 @@ def _examine(decoder: tf.types.experimental.PolymorphicFunction, root: Path, row
     """Returns the row with its checksums and size, or the `Problem`."""
     path = root / row.path
     try:
+        row.path.encode()
         content = path.read_bytes()
         _refuse_bomb(path)
         pixels = decoder(content).numpy()
+    except UnicodeEncodeError:
+        return Problem(ascii(row.path), "its name is no Unicode: rename it")
     except OSError as error:
         return Problem(row.path, error.strerror or str(error))
     except DataError as error:
@@ -138,24 +155,27 @@ def _refuse_bomb(path: Path) -> None:
         try:
             with Image.open(path) as image:
                 width, height = image.size
-        except Image.DecompressionBombError:
-            raise DataError("its header claims an enormous size") from None
         # What Pillow cannot open TensorFlow judges: training decodes with TensorFlow.
         except Exception:
             return
     if width * height > MAX_PIXELS:
-        raise DataError(f"{width}x{height} pixels: more than {MAX_PIXELS:,}")
+        raise DataError(f"its header claims an enormous size: {width}x{height} pixels")
 
 
 def reason(error: tf.errors.OpError) -> str:
     """Returns TensorFlow's reason in a few words."""
-    message = error.message.split("}} ")[-1].split("\n")[0]
-    if "assertion failed" in message:
-        return message.split("[")[1].split("]")[0]
+    refused = REFUSED.search(error.message)
+    if refused:
+        return refused[0]
+    # In a graph the reason follows the trace of where the op was made, a line each.
+    lines = error.message.split("\t [[")[0].split("\n")
+    said = [line for line in lines if line.strip() and not line.startswith("  File")]
+    message = said[-1].split("}} ")[-1].split(" [Op:")[0]
     known = {
         "Unknown image file format": "not an image (JPEG, PNG, GIF, BMP and WebP are)",
         "Input is empty": "the file is empty",
         "jpeg::Uncompress failed": "the JPEG is damaged or cut off",
+        "Input size should match": "the BMP is damaged or cut off",
         "Invalid PNG": "the PNG is damaged or cut off",
     }
     return next((text for key, text in known.items() if key in message), message[:120])

@@ -17,6 +17,10 @@ BACKGROUND = 255
 
 # PNG, section 11.2.1: byte 25 is the colour type, its bit 4 says alpha.
 PNG_COLOUR_TYPE, PNG_ALPHA = 25, 4
+# Section 5.3: a chunk is length, name and checksum, 4 bytes each, around its data.
+PNG_SIGNATURE_BYTES, PNG_CHUNK_FRAME = 8, 12
+# GIF89a, section 23: the flags behind this start say whether a colour is transparent.
+GIF_CONTROL, GIF_TRANSPARENT, GIF_SEARCHED_BYTES = b"\x21\xf9\x04", 0x01, 2048
 # WebP container: flags of the extended format; bit 28 of a lossless stream.
 WEBP_FLAGS, WEBP_ANIMATION, WEBP_ALPHA = 20, 0x02, 0x10
 WEBP_LOSSLESS_ALPHA_BYTE, WEBP_LOSSLESS_ALPHA = 24, 0x10
@@ -67,6 +71,7 @@ def decode(image_bytes: tf.Tensor) -> tf.Tensor:
             (_starts(header, b"\x89PNG"), lambda: _decode_png(image_bytes)),
             (is_webp, lambda: _decode_webp(image_bytes)),
             (_starts(header, b"BM"), lambda: _decode_bmp(image_bytes)),
+            (_starts(header, b"GIF8"), lambda: _decode_gif(image_bytes)),
         ],
         default=lambda: _decode_other(image_bytes),
     )
@@ -84,12 +89,34 @@ def _decode_png(image_bytes: tf.Tensor) -> tf.Tensor:
     """Decodes a PNG of any colour type."""
     # Four channels are asked for only where there is alpha: below 8 bits TensorFlow
     # 2.21 gives opaque pixels the alpha 2^depth - 1 and they would all but vanish.
-    before_pixels = tf.strings.split(image_bytes, b"IDAT")[0]
-    transparent_colour = tf.size(tf.strings.split(before_pixels, b"tRNS")) > 1
+    transparent_colour = _png_has_chunk(image_bytes, b"tRNS")
     colour_type = _byte(_header(image_bytes), PNG_COLOUR_TYPE)
     has_alpha = transparent_colour | _has_bits(colour_type, PNG_ALPHA)
     read = partial(tf.io.decode_png, image_bytes)
     return tf.cond(has_alpha, lambda: _composite(read(4)), lambda: read(3))
+
+
+def _png_has_chunk(image_bytes: tf.Tensor, wanted: bytes) -> tf.Tensor:
+    """Tells whether a chunk stands before the pixels, going from chunk to chunk."""
+    padded = tf.strings.join([image_bytes, b"IDAT" * 3])
+    end = tf.cast(tf.strings.length(image_bytes), tf.int64)
+    powers = tf.constant([1 << 24, 1 << 16, 1 << 8, 1], tf.int64)
+
+    def name_at(position: tf.Tensor) -> tf.Tensor:
+        return tf.strings.substr(padded, position + 4, 4)
+
+    def more(position: tf.Tensor) -> tf.Tensor:
+        name = name_at(position)
+        return (name != wanted) & (name != b"IDAT") & (position < end)
+
+    def step(position: tf.Tensor) -> list[tf.Tensor]:
+        digits = tf.io.decode_raw(tf.strings.substr(padded, position, 4), tf.uint8)
+        length = tf.reduce_sum(tf.cast(digits, tf.int64) * powers)
+        return [tf.minimum(position + PNG_CHUNK_FRAME + length, end)]
+
+    first = tf.constant(PNG_SIGNATURE_BYTES, tf.int64)
+    (position,) = tf.nest.flatten(tf.while_loop(more, step, [first]))
+    return name_at(position) == wanted
 
 
 def _decode_webp(image_bytes: tf.Tensor) -> tf.Tensor:
@@ -119,8 +146,19 @@ def _decode_bmp(image_bytes: tf.Tensor) -> tf.Tensor:
     return tf.io.decode_bmp(image_bytes, channels=0)[..., :3]
 
 
+def _decode_gif(image_bytes: tf.Tensor) -> tf.Tensor:
+    """Decodes a GIF's first frame; TensorFlow makes transparent pixels black."""
+    start = tf.strings.substr(image_bytes, 0, GIF_SEARCHED_BYTES)
+    # An empty control block at the end stands for a file that has none.
+    blocks = tf.strings.split(tf.strings.join([start, GIF_CONTROL, b"\0"]), GIF_CONTROL)
+    transparent = _has_bits(_byte(_header(blocks[1]), 0), GIF_TRANSPARENT)
+    with tf.control_dependencies([_refuse(transparent, "transparent GIF")]):
+        image_bytes = tf.identity(image_bytes)
+    return tf.io.decode_image(image_bytes, channels=3, expand_animations=False)
+
+
 def _decode_other(image_bytes: tf.Tensor) -> tf.Tensor:
-    """Decodes a GIF's first frame, or says that this is no image."""
+    """Lets TensorFlow say that this is no image."""
     return tf.io.decode_image(image_bytes, channels=3, expand_animations=False)
 
 

@@ -107,13 +107,17 @@ class Manifest:
         try:
             with path.open(encoding="utf-8", newline="") as file:
                 rows = [_row(values) for values in csv.DictReader(file)]
-        except (OSError, KeyError, TypeError, ValueError) as error:
+        except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
             raise DataError(f"Manifest {path} cannot be read: {error!r}.") from None
+        if not rows:
+            raise DataError(f"Manifest {path} cannot be read: it is empty.")
         return cls(root, tuple(rows))
 
 
 def _row(values: dict[str, str]) -> Row:
     """Returns a row from a CSV line."""
+    if None in values.values():
+        raise ValueError("a line is cut off")
     sizes = {name: int(values[name]) for name in ("width", "height")}
     return Row(**{**values, **sizes})
 

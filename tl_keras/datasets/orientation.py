@@ -12,6 +12,7 @@ import tensorflow as tf
 SEARCHED_BYTES = 1 << 18
 APP1, START_OF_SCAN = 0xE1, 0xDA
 ORIENTATION_TAG = 0x0112
+LONG = 4
 EXIF_HEADER = b"Exif\0\0"
 LITTLE_ENDIAN = ord("I")
 
@@ -68,9 +69,11 @@ def _find_exif(head: tf.Tensor, data: tf.Tensor) -> tf.Tensor:
         header = tf.strings.substr(head, content, len(EXIF_HEADER))
         is_exif = (_byte(data, position + 1) == APP1) & (header == EXIF_HEADER)
         found = tf.where(is_exif, content + len(EXIF_HEADER), 0)
+        # ITU T.81, B.1.1.2: a marker may have fill bytes 0xFF in front of it.
+        is_fill = _byte(data, position + 1) == 0xFF
         # A damaged length of 0 must not loop for ever.
         length = tf.maximum(_number(data, position + 2, 2, little=False), 2)
-        return position + 2 + length, found
+        return position + tf.where(is_fill, 1, 2 + length), found
 
     _, found = tf.while_loop(more, step, [tf.constant(2), tf.constant(0)])
     return found
@@ -85,7 +88,9 @@ def _read_tag(data: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
     count = _number(data, directory, 2, little)
     entries = directory + 2 + 12 * tf.range(count)
     tags = _number(data, entries, 2, little)
-    values = _number(data, entries + 8, 2, little)
+    is_long = _number(data, entries + 2, 2, little) == LONG
+    short = _number(data, entries + 8, 2, little)
+    values = tf.where(is_long, _number(data, entries + 8, 4, little), short)
     values = tf.where((tags == ORIENTATION_TAG) & (values <= 8), values, 0)
     return tf.maximum(tf.reduce_max(tf.concat([values, [1]], axis=0)), 1)
 

@@ -25,7 +25,7 @@ def find(source: str | os.PathLike) -> Manifest:
         UsageError: If `source` is neither.
         DataError: If it holds no images.
     """
-    folder = Path(source).expanduser()
+    folder = Path(os.path.expanduser(source))
     if folder.is_dir():
         return from_folder(folder)
     if str(source) in BUILT_IN:

@@ -1,7 +1,7 @@
 """Deals images out to training, validation and test."""
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 
 from tl_keras.datasets.manifest import SPLITS, Manifest, Row
@@ -39,7 +39,7 @@ def split(
                 f"Class {label!r} has {len(pictures)} different images. At least "
                 f"{len(SPLITS)} are needed: one each for {', '.join(SPLITS)}."
             )
-        for picture, name in _deal(pictures, validation, test).items():
+        for picture, name in _deal(pictures, validation, test, dealt).items():
             # The same picture under two labels stays where the first class put it.
             dealt.setdefault(picture, name)
     rows = tuple(replace(row, split=dealt[row.pixels]) for row in manifest.rows)
@@ -63,24 +63,32 @@ def _fraction(row: Row, seed: int) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def _deal(pictures: dict[str, float], validation: float, test: float) -> dict[str, str]:
-    """Returns each picture's split; `pictures` are in ascending order of hash."""
-    order = list(pictures)
+def _deal(
+    pictures: dict[str, float], validation: float, test: float, dealt: dict[str, str]
+) -> dict[str, str]:
+    """Returns each picture's split.
+
+    Args:
+        pictures: Hash of each picture of a class, ascending.
+        validation: Share.
+        test: Share.
+        dealt: Splits of pictures that another class has dealt out already.
+    """
     names = {
-        picture: "test"
-        if fraction < test
-        else "validation"
-        if fraction < test + validation
-        else "train"
+        picture: dealt.get(picture) or _by_hash(fraction, validation, test)
         for picture, fraction in pictures.items()
     }
-    found = list(names.values())
-    if "train" not in found:
-        names[order[-1]] = "train"
-    if "test" not in found:
-        names[order[0]] = "test"
-    if "validation" not in names.values():
-        trained = [picture for picture in order if names[picture] == "train"]
-        tested = [picture for picture in order if names[picture] == "test"]
-        names[trained[0] if len(trained) > 1 else tested[-1]] = "validation"
+    free = [picture for picture in pictures if picture not in dealt]
+    for missing, order in (("train", free[::-1]), ("test", free), ("validation", free)):
+        taken = Counter(names.values())
+        spare = [picture for picture in order if taken[names[picture]] > 1]
+        if not taken[missing] and spare:
+            names[spare[0]] = missing
     return names
+
+
+def _by_hash(fraction: float, validation: float, test: float) -> str:
+    """Returns the split that a hash in [0, 1) belongs to."""
+    if fraction < test:
+        return "test"
+    return "validation" if fraction < test + validation else "train"
