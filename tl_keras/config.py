@@ -35,8 +35,8 @@ class Data:
         validation: Share of the images that chooses the best epoch.
         test: Share of the images that is touched only by the final evaluation.
         split_seed: Another seed deals the images out differently.
-        bad_files: What to do with files that cannot be decoded rightly: `error`
-            names them and stops, `skip` leaves them out and says so.
+        bad_files: What to do with undecodable files: `error` names them and stops,
+            `skip` leaves them out and says so.
         cache_dir: Folder of the computed feature maps.
     """
 
@@ -50,10 +50,8 @@ class Data:
         for name in ("validation", "test"):
             value = getattr(self, name)
             _require(0 < value < 1, f"data.{name}", "between 0 and 1", value)
-        held_out = self.validation + self.test
-        _require(
-            held_out < 1, "data.validation + data.test", "below 1", round(held_out, 6)
-        )
+        held_out = round(self.validation + self.test, 6)
+        _require(held_out < 1, "data.validation + data.test", "below 1", held_out)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,13 +134,7 @@ class Phase:
     patience: int = 5
 
     def __post_init__(self) -> None:
-        at_least = {
-            "epochs": 0,
-            "batch_size": 1,
-            "warmup_epochs": 0,
-            "patience": 1,
-            "mixup": 0,
-        }
+        at_least = dict(epochs=0, batch_size=1, warmup_epochs=0, patience=1, mixup=0)
         for name, least in at_least.items():
             value = getattr(self, name)
             _require(value >= least, self._section + name, f"at least {least}", value)
@@ -203,10 +195,8 @@ class Export:
     """The SavedModel.
 
     Attributes:
-        folder: Where the numbered version goes; `None` leaves it to
-            `Run.export(folder)`, or to the command line's default.
-        tolerance: Greatest difference allowed between a probability of the export
-            and of the Keras model.
+        folder: Where the numbered version goes; `None` writes none by itself.
+        tolerance: Greatest difference of a probability from the Keras model's.
         verify_images: Test images that the comparison runs on.
     """
 
@@ -215,8 +205,8 @@ class Export:
     verify_images: int = 100
 
     def __post_init__(self) -> None:
-        value = self.verify_images
-        _require(value >= 1, "export.verify_images", "at least 1", value)
+        images = self.verify_images
+        _require(images >= 1, "export.verify_images", "at least 1", images)
         _require(self.tolerance > 0, "export.tolerance", "positive", self.tolerance)
 
 

@@ -19,8 +19,11 @@ BACKGROUND = 255
 PNG_COLOUR_TYPE, PNG_ALPHA = 25, 4
 # Section 5.3: a chunk is length, name and checksum, 4 bytes each, around its data.
 PNG_SIGNATURE_BYTES, PNG_CHUNK_FRAME = 8, 12
-# GIF89a, section 23: the flags behind this start say whether a colour is transparent.
-GIF_CONTROL, GIF_TRANSPARENT, GIF_SEARCHED_BYTES = b"\x21\xf9\x04", 0x01, 2048
+# GIF89a, section 18: byte 10 tells the size of the colour table behind the header;
+# section 23: the byte behind a control block's start says that a colour is clear.
+GIF_HEADER_BYTES, GIF_PACKED, GIF_HAS_TABLE = 13, 10, 0x80
+GIF_CONTROL, GIF_TRANSPARENT = b"\x21\xf9\x04", 0x01
+GIF_IMAGE, GIF_SEARCHED_BYTES = b"\0\x2c", 2048
 # WebP container: flags of the extended format; bit 28 of a lossless stream.
 WEBP_FLAGS, WEBP_ANIMATION, WEBP_ALPHA = 20, 0x02, 0x10
 WEBP_LOSSLESS_ALPHA_BYTE, WEBP_LOSSLESS_ALPHA = 24, 0x10
@@ -148,11 +151,21 @@ def _decode_bmp(image_bytes: tf.Tensor) -> tf.Tensor:
 
 def _decode_gif(image_bytes: tf.Tensor) -> tf.Tensor:
     """Decodes a GIF's first frame; TensorFlow makes transparent pixels black."""
-    start = tf.strings.substr(image_bytes, 0, GIF_SEARCHED_BYTES)
-    # An empty control block at the end stands for a file that has none.
-    blocks = tf.strings.split(tf.strings.join([start, GIF_CONTROL, b"\0"]), GIF_CONTROL)
-    transparent = _has_bits(_byte(_header(blocks[1]), 0), GIF_TRANSPARENT)
-    with tf.control_dependencies([_refuse(transparent, "transparent GIF")]):
+    packed = _byte(_header(image_bytes), GIF_PACKED)
+    colours = tf.bitwise.left_shift(2, tf.bitwise.bitwise_and(packed, 7))
+    table_bytes = tf.where(_has_bits(packed, GIF_HAS_TABLE), 3 * colours, 0)
+    padded = tf.strings.join([image_bytes, b"\0" * GIF_SEARCHED_BYTES])
+    blocks = tf.strings.substr(
+        padded, GIF_HEADER_BYTES + table_bytes, GIF_SEARCHED_BYTES
+    )
+    # A control block counts for the first frame where no image stands before it.
+    blocks = tf.strings.join([b"\0", blocks])
+    before_image = tf.strings.split(blocks, GIF_IMAGE)[0]
+    # One more, with no flag set, stands for a frame that has none.
+    controls = tf.strings.join([before_image, GIF_CONTROL])
+    flags = _byte(_header(tf.strings.split(controls, GIF_CONTROL)[1]), 0)
+    refusal = _refuse(_has_bits(flags, GIF_TRANSPARENT), "transparent GIF")
+    with tf.control_dependencies([refusal]):
         image_bytes = tf.identity(image_bytes)
     return tf.io.decode_image(image_bytes, channels=3, expand_animations=False)
 
