@@ -74,22 +74,16 @@ def test_unknown_key_in_a_config_file_gets_a_suggestion(capsys, tmp_path):
 
 
 def test_printed_config_is_a_config(capsys):
-    with pytest.raises(SystemExit):
-        main(["train", "x", "--fine_tune.epochs", "3", "--print_config"])
+    assert main(["train", "--fine_tune.epochs", "3", "--print_config"]) == 0
     printed = yaml.safe_load(capsys.readouterr().out)
-    known = {name: value for name, value in printed.items() if name in NAMES}
-    assert Config().override(**known) == Config().override(fine_tune={"epochs": 3})
-
-
-NAMES = Config.__dataclass_fields__
+    assert Config().override(**printed) == Config().override(fine_tune={"epochs": 3})
 
 
 def test_flags_win_over_the_config_file(capsys, tmp_path):
     path = tmp_path / "run.yaml"
     path.write_text("seed: 4\nfine_tune: {epochs: 3, patience: 2}\n")
     arguments = ["--config", str(path), "--fine_tune.epochs", "7", "--print_config"]
-    with pytest.raises(SystemExit):
-        main(["train", "x", *arguments])
+    assert main(["train", "x", *arguments]) == 0
     printed = yaml.safe_load(capsys.readouterr().out)
     found = printed["seed"], *(printed["fine_tune"][k] for k in ("epochs", "patience"))
     assert found == (4, 7, 2)

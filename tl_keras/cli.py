@@ -25,6 +25,7 @@ from tl_keras.progress import say
 
 USAGE, INTERRUPTED = 2, 130
 DEFAULT_EXPORTS = "saved_models"
+PRINT_CONFIG = "--print_config"
 
 
 class _Parser(ArgumentParser):
@@ -51,11 +52,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = _spelled_out(sys.argv[1:] if arguments is None else list(arguments))
     try:
         _check_config_file(arguments)
+        # jsonargparse would print the flags beside the config too.
+        print_config = PRINT_CONFIG in arguments
+        arguments = [part for part in arguments if part != PRINT_CONFIG]
         options = _parser().parse_args(arguments)
         if options.subcommand is None:
             raise UsageError(f"Give a command: {', '.join(COMMANDS)}.")
         run, _ = COMMANDS[options.subcommand]
-        return run(options[options.subcommand])
+        chosen = options[options.subcommand]
+        if print_config and options.subcommand == "train":
+            print(_config(chosen).to_yaml(), end="")
+            return 0
+        return run(chosen)
     except TlKerasError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
@@ -129,16 +137,9 @@ def _pipeline() -> ModuleType:
 
 def _train(options: Namespace) -> int:
     """Train on a folder of images (one sub-folder a class), evaluate and export."""
-    pipeline = _pipeline()
-
-    names = [field.name for field in dataclasses.fields(Config)]
-    values = {name: options[name] for name in names}
-    config = Config().override(
-        **{
-            name: value.as_dict() if isinstance(value, Namespace) else value
-            for name, value in values.items()
-        }
-    )
+    if options.source is None:
+        raise UsageError("Give a source: a folder with one sub-folder a class.")
+    pipeline, config = _pipeline(), _config(options)
     name = options.name or pipeline.default_name(options.source)
     if config.export.folder is None and not options.no_export:
         config = config.override(export={"folder": f"{DEFAULT_EXPORTS}/{name}"})
@@ -155,8 +156,21 @@ def _train(options: Namespace) -> int:
     )
 
 
+def _config(options: Namespace) -> Config:
+    """Returns the config that the flags and the file give together."""
+    names = [field.name for field in dataclasses.fields(Config)]
+    values = {name: options[name] for name in names}
+    return Config().override(
+        **{
+            name: value.as_dict() if isinstance(value, Namespace) else value
+            for name, value in values.items()
+        }
+    )
+
+
 def _add_train(parser: ArgumentParser) -> None:
-    parser.add_argument("source", help="a folder, or the built-in source 'twemoji'")
+    help = "a folder, or the built-in source 'twemoji'"
+    parser.add_argument("source", nargs="?", type=str | None, help=help)
     parser.add_argument("--config", action="config", help="a YAML file of options")
     parser.add_argument(
         "--name", type=str | None, help="name of the run; default: source and time"
