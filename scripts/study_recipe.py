@@ -28,6 +28,7 @@ from tl_keras.backbones import catalogue
 from tl_keras.datasets import batches, check, sources
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.evaluation.predictions import probabilities
+from tl_keras.pipeline import with_image_size
 from tl_keras.run import create
 
 TEST, VALIDATION = 0.25, 0.05
@@ -57,15 +58,14 @@ def deal(seed: int) -> Manifest:
     return Manifest(manifest.root, tuple(rows))
 
 
-def transfer(seed: int, runs: Path, **changes: dict) -> tuple[float, float]:
+def transfer(seed: int, runs: Path, way: str, **changes: dict) -> tuple[float, float]:
     """Trains by the pipeline on `deal`'s split; returns test accuracy and seconds."""
-    folder = runs / f"seed{seed}-{'-'.join(changes) or 'default'}"
-    # A cache of its own: each way pays for its own pass through the network.
+    folder, manifest = runs / f"seed{seed}-{way}", deal(seed)
     config = tl.Config().override(
-        seed=seed, data={"cache_dir": f"{folder}-cache"}, **changes
+        seed=seed, data={"cache_dir": str(runs / f"seed{seed}-cache")}, **changes
     )
     started = time.monotonic()
-    create(folder, "twemoji", deal(seed), config)
+    create(folder, "twemoji", manifest, with_image_size(config, manifest))
     run = tl.resume(folder)
     return run.metrics["accuracy"], time.monotonic() - started
 
@@ -126,10 +126,10 @@ def main() -> None:
     options = parser.parse_args()
     ways = {
         "Head, then last stage fine-tuned (default)": lambda seed: transfer(
-            seed, options.runs
+            seed, options.runs, "default"
         ),
         "Head only, backbone frozen": lambda seed: transfer(
-            seed, options.runs, fine_tune={"unfreeze": 0}
+            seed, options.runs, "head", fine_tune={"epochs": 0}
         ),
     }
     if not options.no_scratch:

@@ -130,7 +130,7 @@ def test_bad_image_fails_the_command_but_not_the_others(capsys, trained, red, tm
 def test_evaluation_prints_the_figures(capsys, trained):
     source = str(trained.manifest.root)
     assert main(["evaluate", str(trained.folder), source, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["images"] == 36
+    assert json.loads(capsys.readouterr().out)["images"] == 60
 
 
 def test_resuming_a_finished_run_shows_its_summary(capsys, trained):

@@ -60,8 +60,7 @@ class Augment:
 
     Attributes:
         policy: Name of the policy: `none` or `light`.
-        views: Fixed views of each training image. View 0 is the plain image, the
-            others are drawn once by the policy.
+        views: Of each training image: the plain one, and others drawn once.
     """
 
     policy: str = "light"
@@ -78,7 +77,8 @@ class Backbone:
     Attributes:
         name: Name in the catalogue.
         weights: `imagenet`, or `None` for random weights.
-        image_size: Side of the images in pixels; `None` takes the native size.
+        image_size: Side of the images in pixels; `None` takes the native size, or
+            less where the pictures themselves are small.
     """
 
     name: str = "efficientnet_lite0"
@@ -119,7 +119,7 @@ class Phase:
             and their targets are mixed; 0 mixes nothing.
         ema_momentum: Momentum of the averaged weights that are evaluated and kept;
             0 takes the weights as they are.
-        patience: Epochs without a better validation loss before the phase ends.
+        patience: Epochs below the best validation accuracy before the phase ends.
     """
 
     _section: ClassVar[str]

@@ -17,11 +17,13 @@ from tl_keras.backbones.stages import stage_start
 from tl_keras.config import Config
 from tl_keras.datasets import check, sources
 from tl_keras.datasets.augmentation import POLICIES
+from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.split import split
 from tl_keras.errors import UsageError
 from tl_keras.evaluation import metrics, plots, predictions
 from tl_keras.export.loaded import Export, find_export
 from tl_keras.files import write_json
+from tl_keras.progress import say
 from tl_keras.registry import lookup
 from tl_keras.run import (
     METRICS,
@@ -84,6 +86,7 @@ def train(
         test=config.data.test,
         seed=config.data.split_seed,
     )
+    config = with_image_size(config, manifest)
     backbone = _load_backbone(config)
     create(folder, str(source), manifest, config)
     return _go_on(Run(folder, backbone))
@@ -198,6 +201,17 @@ def _refuse_unknown(config: Config) -> None:
     entry = lookup(catalogue.CATALOGUE, config.backbone.name, "backbone")
     if config.backbone.weights == "imagenet":
         entry.weights.path()
+
+
+def with_image_size(config: Config, manifest: Manifest) -> Config:
+    """Settles the side of the images, if the config leaves it open."""
+    if config.backbone.image_size is not None:
+        return config
+    widths = [row.width for row in manifest.rows]
+    heights = [row.height for row in manifest.rows]
+    size = catalogue.image_size_for(config.backbone.name, widths, heights)
+    say(f"Images are resized to {size}x{size} (backbone.image_size changes that)")
+    return config.override(backbone={"image_size": size})
 
 
 def _load_backbone(config: Config) -> Backbone:

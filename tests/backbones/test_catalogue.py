@@ -23,12 +23,37 @@ def test_names_are_the_catalogues_in_order():
     assert catalogue.names() == sorted(catalogue.CATALOGUE)
 
 
-def test_unknown_backbone_is_answered_with_the_nearest_one():
+@pytest.mark.parametrize(
+    ("widths", "heights", "expected"),
+    [
+        ([96], [96], 224),
+        ([95], [96], 160),
+        ([72] * 5, [72] * 5, 160),
+        ([640] * 5, [480] * 5, 224),
+        ([32, 32, 200], [32, 32, 200], 160),
+        ([32, 200, 200], [32, 200, 200], 224),
+        ([9216], [1], 224),
+    ],
+    ids=str,
+)
+def test_image_size_follows_the_median_area(widths, heights, expected):
+    assert catalogue.image_size_for(NAME, widths, heights) == expected
+
+
+def test_image_size_does_not_depend_on_the_order_of_the_pictures():
+    widths, heights = [300, 20, 20], [200, 20, 20]
+    forth = catalogue.image_size_for(NAME, widths, heights)
+    assert forth == catalogue.image_size_for(NAME, widths[::-1], heights[::-1])
+
+
+@pytest.mark.parametrize("call", [catalogue.load, catalogue.image_size_for])
+def test_unknown_backbone_is_answered_with_the_nearest_one(call):
+    arguments = ([10], [10]) if call is catalogue.image_size_for else ()
     with pytest.raises(
         UsageError,
         match=f"Unknown backbone 'efficientnet_light0'. Did you mean '{NAME}'",
     ):
-        catalogue.load("efficientnet_light0")
+        call("efficientnet_light0", *arguments)
 
 
 @pytest.mark.parametrize("size", [31, 1, 0])

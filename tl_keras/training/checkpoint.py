@@ -14,22 +14,26 @@ from tl_keras.files import replacing
 
 @dataclass
 class Best:
-    """The best epoch so far, by validation loss.
+    """The best epoch so far, by validation accuracy; of equal ones the latest.
+
+    Not by loss: in fine-tuning it rises, as the network grows more certain of its
+    errors, while accuracy still rises too. And of equal epochs the latest has seen
+    the lowest learning rate and the longest average.
 
     Attributes:
-        loss: Its validation loss.
+        accuracy: Its validation accuracy.
         epoch: Its number within the phase, from 1; 0 is what the phase started from.
         weights: Its weights, averaged ones where averaging is on.
     """
 
-    loss: float
+    accuracy: float
     epoch: int
     weights: list[np.ndarray]
 
     @classmethod
     def none_yet(cls) -> Self:
-        """Returns a best that any finite loss beats."""
-        return cls(loss=float("inf"), epoch=0, weights=[])
+        """Returns a best that any epoch beats."""
+        return cls(accuracy=-1.0, epoch=0, weights=[])
 
 
 def save(path: Path, model: keras.Model, epoch: int, best: Best) -> None:
@@ -44,7 +48,7 @@ def save(path: Path, model: keras.Model, epoch: int, best: Best) -> None:
         for name, values in lists.items()
         for index, value in enumerate(values)
     }
-    progress = np.array([epoch, best.epoch, best.loss])
+    progress = np.array([epoch, best.epoch, best.accuracy])
     with replacing(path) as temporary:
         np.savez(temporary, progress=progress, **arrays)
 
@@ -64,7 +68,7 @@ def restore(path: Path, model: keras.Model) -> tuple[int, Best]:
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            epoch, best_epoch, best_loss = file["progress"]
+            epoch, best_epoch, best_accuracy = file["progress"]
             lists = {name: _list(file, name) for name in ("model", "optimizer", "best")}
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise StorageError(
@@ -82,7 +86,7 @@ def restore(path: Path, model: keras.Model) -> tuple[int, Best]:
             )
         for variable, value in zip(variables, values):
             variable.assign(value)
-    return int(epoch), Best(float(best_loss), int(best_epoch), lists["best"])
+    return int(epoch), Best(float(best_accuracy), int(best_epoch), lists["best"])
 
 
 def _list(file: np.lib.npyio.NpzFile, name: str) -> list[np.ndarray]:

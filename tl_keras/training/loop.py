@@ -58,7 +58,7 @@ def train(
     Args:
         model: From cached inputs to logits.
         train: What it learns from: every epoch takes one view of each image.
-        validation: What chooses the best epoch, by loss; its first view is used.
+        validation: What chooses the best epoch, by accuracy; its first view is used.
         name: The phase's name.
         phase: How to train.
         seed: Of the order of the images, the views and the dropout.
@@ -79,8 +79,8 @@ def train(
     if not keeper.best.weights:
         # What the phase starts from is the first candidate: training that makes
         # the model worse is thrown away.
-        loss = model.evaluate(_in_order(validation, classes), verbose=0)[0]
-        keeper.best = Best(loss, 0, model.get_weights())
+        _, accuracy = model.evaluate(_in_order(validation, classes), verbose=0)
+        keeper.best = Best(accuracy, 0, model.get_weights())
     if start < phase.epochs and start - keeper.best.epoch < phase.patience:
         model.fit(
             _epochs(train, batch_size, steps, classes, phase.mixup, seed, start),
@@ -216,10 +216,10 @@ class _Keeper(keras.callbacks.Callback):
         self.epoch, self.started = epoch + 1, time.monotonic()
 
     def on_test_end(self, logs: dict | None = None) -> None:
-        """Keeps the weights if the validation loss is the lowest so far."""
-        if logs["loss"] < self.best.loss:
+        """Keeps the weights if no epoch was more accurate on validation."""
+        if logs["accuracy"] >= self.best.accuracy:
             weights = self.model.get_weights()
-            self.best = Best(float(logs["loss"]), self.epoch, weights)
+            self.best = Best(float(logs["accuracy"]), self.epoch, weights)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Writes the epoch down, so that a killed run goes on from here."""
