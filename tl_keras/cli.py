@@ -72,10 +72,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("Interrupted.", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader, such as `head`, has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def _spelled_out(arguments: list[str]) -> list[str]:
@@ -172,9 +168,8 @@ def _add_train(parser: ArgumentParser) -> None:
     help = "a folder, or the built-in source 'twemoji'"
     parser.add_argument("source", nargs="?", type=str | None, help=help)
     parser.add_argument("--config", action="config", help="a YAML file of options")
-    parser.add_argument(
-        "--name", type=str | None, help="name of the run; default: source and time"
-    )
+    help = "name of the run; default: source and time"
+    parser.add_argument("--name", type=str | None, help=help)
     parser.add_argument("--runs", default="runs", help="where run folders go")
     parser.add_argument(
         "--overwrite", action="store_true", help="replace the run of that name"

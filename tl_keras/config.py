@@ -122,7 +122,7 @@ class Phase:
         patience: Epochs below the best validation accuracy before the phase ends.
     """
 
-    _section: ClassVar[str]
+    _section: ClassVar[str] = ""
     epochs: int
     batch_size: int = 32
     learning_rate: float = 1e-3

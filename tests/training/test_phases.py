@@ -89,11 +89,11 @@ def whole_model(classifier):
 def test_training_on_the_cached_cut_equals_training_on_images(
     classifier, manifest, config, tmp_path, monkeypatch
 ):
-    """Same seed, no augmentation; float32 in the cache, to compare to float32."""
+    """Same seed, no augmentation, no mixing; float32 in the cache, as in the images."""
     monkeypatch.setitem(cache.DTYPES, "cut", np.dtype(np.float32))
     start = [weight.numpy() for weight in classifier.model.weights]
     config = config.override(
-        augment={"views": 1}, fine_tune={"epochs": 3, "ema_momentum": 0.0}
+        augment={"views": 1}, fine_tune={"epochs": 3, "ema_momentum": 0.0, "mixup": 0.0}
     )
     classifier = dataclasses.replace(classifier, dropout=0.0)
     phases.fine_tune(classifier, manifest, config, History(tmp_path / "cached"))

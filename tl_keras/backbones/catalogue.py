@@ -129,8 +129,8 @@ def image_size_for(name: str, widths: list[int], heights: list[int]) -> int:
 
     The native size; but where the median picture covers less than 96x96 pixels, five
     sevenths of it, at half the cost: enlarging a small picture further adds nothing
-    to see. (BiT's rule halves likewise below 96x96: Kolesnikov et al., 2019,
-    https://arxiv.org/abs/1912.11370, section 3.3.)
+    to see. (BiT's rule, too, has a smaller size below 96x96 pixels: Kolesnikov et al.,
+    2019, https://arxiv.org/abs/1912.11370, section 3.3.)
 
     Args:
         name: A key of `CATALOGUE`.
