@@ -164,9 +164,11 @@ def _step(run: Run, name: str, work: Callable[[], dict[str, Any] | None]) -> Non
 
 def _train(run: Run, phase: Callable) -> None:
     """Runs a phase and keeps its weights."""
-    # Each phase starts from the seed, so that a resumed one draws the same numbers.
+    classifier = run.classifier
+    # Each phase starts from the seed, behind the building of the network, which draws
+    # numbers too: a resumed phase draws the same.
     keras.utils.set_random_seed(run.config.seed)
-    phase(run.classifier, run.manifest, run.config, run.history)
+    phase(classifier, run.manifest, run.config, run.history)
     run.save_weights()
 
 
