@@ -17,7 +17,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from tl_keras.config import Config
 from tl_keras.errors import TlKerasError, UsageError
@@ -276,7 +276,7 @@ def _as_csv(found: list) -> None:
 
 def _as_table(found: list) -> None:
     """Prints the best class of each image, and the next two."""
-    table = Table("Image", "Label", "Probability", "Then")
+    table = Table(Column("Image", overflow="fold"), "Label", "Probability", "Then")
     for one in found:
         if one.error:
             continue
