@@ -106,6 +106,63 @@ def test_stage_never_ends_inside_a_block():
     assert stages(network) == ("stem_conv", "block1_project")
 
 
+def test_block_is_known_by_its_words_up_to_a_number():
+    inputs = keras.Input((32, 32, 3))
+    x = conv(inputs, "conv_dw_1", strides=2)
+    x = conv(conv(x, "conv_pw_1"), "conv_dw_2", strides=2)
+    network = keras.Model(inputs, conv(x, "conv_pw_2"))
+    assert stages(network) == ("conv_pw_1", "conv_pw_2")
+
+
+def test_padding_belongs_to_the_strided_layer_behind_it():
+    inputs = keras.Input((32, 32, 3))
+    x = conv(inputs, "block1_conv", strides=2)
+    x = layers.ZeroPadding2D(name="pad2")(x)
+    network = keras.Model(inputs, conv(x, "block2_conv", strides=2))
+    assert stages(network) == ("block1_conv", "block2_conv")
+
+
+def test_pooling_at_the_end_is_part_of_the_stage_before_it():
+    inputs = keras.Input((32, 32, 3))
+    x = conv(inputs, "block1_conv", strides=2)
+    x = conv(x, "block2_conv", strides=2)
+    network = keras.Model(inputs, layers.MaxPooling2D(2, name="pool")(x))
+    assert stages(network) == ("block1_conv", "pool")
+
+
+def test_normalization_at_the_start_is_no_stage():
+    inputs = keras.Input((32, 32, 3))
+    x = layers.BatchNormalization(name="start")(inputs)
+    network = keras.Model(inputs, conv(x, "block1_conv", strides=2))
+    assert stages(network) == ("block1_conv",)
+
+
+@pytest.mark.parametrize("side", [1, 4, 32, 33, None])
+def test_stages_do_not_depend_on_the_image_size(side):
+    inputs = x = keras.Input((side, side, 3))
+    for index in (1, 2, 3):
+        x = conv(x, f"block{index}_conv", strides=2)
+    assert len(stages(keras.Model(inputs, x))) == 3
+
+
+def test_stride_of_a_nested_network_counts():
+    inner_inputs = keras.Input((32, 32, 4))
+    inner = keras.Model(inner_inputs, conv(inner_inputs, "inside", strides=2))
+    inner.name = "block2"
+    inputs = keras.Input((32, 32, 3))
+    x = inner(conv(inputs, "block1_conv"))
+    network = keras.Model(inputs, conv(x, "block3_conv"))
+    assert stages(network) == ("block1_conv", "block3_conv")
+
+
+def test_cut_at_a_sum_that_is_written_with_a_plus():
+    inputs = keras.Input((32, 32, 3))
+    shortcut = conv(inputs, "block1_conv", strides=2)
+    x = conv(shortcut, "block1_more") + shortcut
+    network = keras.Model(inputs, conv(x, "block2_conv", strides=2))
+    assert stage_start(network, stages(network), 1) is x
+
+
 @pytest.fixture(scope="module")
 def lite0():
     """Lite0 at 64 pixels, with batch normalization that does something."""

