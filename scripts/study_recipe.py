@@ -27,7 +27,7 @@ import tl_keras as tl
 from tl_keras.backbones import catalogue
 from tl_keras.datasets import batches, check, sources
 from tl_keras.datasets.manifest import Manifest
-from tl_keras.evaluation.predictions import probabilities
+from tl_keras.evaluation.predictions import of_batch, probabilities
 from tl_keras.pipeline import with_image_size
 from tl_keras.run import create
 
@@ -112,7 +112,7 @@ def scratch(seed: int, runs: Path) -> tuple[float, float]:
         data = data.batch(SCRATCH_BATCH, drop_remainder=True)
         model.fit(data.map(lambda x, y: (tf.cast(x, tf.float32), y)), verbose=0)
     test = manifest.split("test")
-    found = probabilities(model, test, SCRATCH_SIZE).argmax(axis=1)
+    found = probabilities(of_batch(model), test, SCRATCH_SIZE).argmax(axis=1)
     accuracy = float((found == np.array(test.labels(names))).mean())
     return accuracy, time.monotonic() - started
 

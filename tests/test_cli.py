@@ -49,12 +49,17 @@ def test_help_imports_no_tensorflow(command):
         (["train", "twemojy"], "Did you mean 'twemoji'?"),
         (["train", "twemoji", "--backbone", "resnet51"], "Unknown backbone"),
         (["train", "twemoji", "--augment.policy", "lite"], "Did you mean 'light'?"),
+        (
+            ["train", "twemoji", "--architecture", "lenet", "--weights", "none"],
+            "Unknown architecture 'lenet'. Did you mean 'lenet5'?",
+        ),
+        (["train", "twemoji", "--scratch.epochs", "0"], "epochs` must be at least 1"),
         (["resume", "no/such/run"], "is no run folder"),
         (["evaluate", "no/such/run", "twemoji"], "neither a run folder nor an export"),
         (["predict", "no/such/export", "cat.jpg"], "neither a run folder nor"),
         (["trian", "x"], "trian"),
         (["train"], "source"),
-        ([], "Give a command: train, evaluate, predict, resume."),
+        ([], "Give a command: train, evaluate, predict, resume, models"),
     ],
     ids=" ".join,
 )
@@ -77,6 +82,16 @@ def test_printed_config_is_a_config(capsys):
     assert main(["train", "--fine_tune.epochs", "3", "--print_config"]) == 0
     printed = yaml.safe_load(capsys.readouterr().out)
     assert Config().override(**printed) == Config().override(fine_tune={"epochs": 3})
+
+
+@pytest.mark.parametrize(
+    "short", [["--architecture", "lenet5", "--weights", "none"], ["--weights=none"]]
+)
+def test_short_flags_reach_the_config(capsys, short):
+    assert main(["train", *short, "--print_config"]) == 0
+    printed = Config.override(Config(), **yaml.safe_load(capsys.readouterr().out))
+    assert printed.backbone.weights is None
+    assert printed.scratch.name == ("lenet5" if "lenet5" in short else None)
 
 
 def test_flags_win_over_the_config_file(capsys, tmp_path):

@@ -7,6 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
+from conftest import draw_squares
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import tl_keras as tl
@@ -210,3 +211,47 @@ def test_damaged_state_is_named(trained, tmp_path):
 def test_metrics_are_plain_json(trained):
     text = (trained.folder / "metrics.json").read_text()
     assert json.loads(text)["images"] >= 3
+
+
+@pytest.fixture(scope="module")
+def from_scratch(tmp_path_factory):
+    """A network trained from random weights, and its export."""
+    folder = tmp_path_factory.mktemp("scratch")
+    return pipeline.train(
+        draw_squares(folder / "squares", images=30),
+        scratch={"name": "lenet5", "epochs": 8, "batch_size": 8},
+        augment={"policy": "none"},
+        name="run",
+        runs=folder / "runs",
+    )
+
+
+def test_network_trained_from_random_weights_tells_squares_apart(from_scratch):
+    assert from_scratch.metrics["accuracy"] >= 0.9
+
+
+def test_training_from_random_weights_has_one_phase_and_no_cache(from_scratch):
+    assert {epoch.phase for epoch in from_scratch.history.epochs} == {"scratch"}
+    assert from_scratch.state.done == ("scratch", "evaluate")
+
+
+def test_network_trained_from_random_weights_is_loaded_with_them(from_scratch):
+    again = pipeline.load(from_scratch.folder)
+    test = from_scratch.manifest.split("test")
+    np.testing.assert_allclose(
+        again.probabilities(test), from_scratch.probabilities(test), rtol=1e-5
+    )
+
+
+@pytest.mark.slow
+def test_network_trained_from_random_weights_is_exported(from_scratch, tmp_path):
+    export = from_scratch.export(tmp_path / "export")
+    test = from_scratch.manifest.split("test")
+    np.testing.assert_allclose(
+        export.probabilities(test), from_scratch.probabilities(test), atol=1e-5
+    )
+
+
+def test_unknown_architecture_is_refused_before_the_images_are_checked(train):
+    with pytest.raises(UsageError, match="Did you mean 'lenet5'"):
+        train(scratch="lenet")

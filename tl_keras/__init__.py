@@ -11,6 +11,8 @@ _PUBLIC = {
     "resume": "tl_keras.pipeline",
     "evaluate": "tl_keras.pipeline",
     "load": "tl_keras.pipeline",
+    "build": "tl_keras.architectures.names",
+    "list_architectures": ("tl_keras.architectures.names", "names"),
     "load_backbone": ("tl_keras.backbones.catalogue", "load"),
     "list_backbones": ("tl_keras.backbones.catalogue", "names"),
 }

@@ -3,7 +3,6 @@
 TensorFlow is imported only when a command runs, so that `--help` answers at once.
 """
 
-import csv
 import dataclasses
 import importlib
 import json
@@ -17,27 +16,15 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
-from rich.table import Column, Table
 
+from tl_keras.arguments import Parser, check_config_file, spelled_out
 from tl_keras.config import Config
 from tl_keras.errors import TlKerasError, UsageError
 from tl_keras.progress import say
 
-USAGE, INTERRUPTED = 2, 130
+INTERRUPTED = 130
 DEFAULT_EXPORTS = "saved_models"
 PRINT_CONFIG = "--print_config"
-
-
-class _Parser(ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message: str, ex: Exception | None = None) -> None:
-        """Ends with the first line of the message that says something."""
-        lines = [line.strip(" -") for line in message.splitlines() if line.strip()]
-        # jsonargparse wraps: the last line is the rule that was broken.
-        text = lines[0] if len(lines) == 1 else f"{lines[0].rstrip(':')}: {lines[-1]}"
-        print(f"error: {text} (see {self.prog} --help)", file=sys.stderr)
-        sys.exit(USAGE)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,9 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 1 for a failure, 2 for wrong usage, 130 for Ctrl-C.
     """
-    arguments = _spelled_out(sys.argv[1:] if arguments is None else list(arguments))
+    arguments = spelled_out(sys.argv[1:] if arguments is None else list(arguments))
     try:
-        _check_config_file(arguments)
+        check_config_file(arguments)
         # jsonargparse would print the flags beside the config too.
         print_config = PRINT_CONFIG in arguments
         arguments = [part for part in arguments if part != PRINT_CONFIG]
@@ -74,38 +61,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _spelled_out(arguments: list[str]) -> list[str]:
-    """Completes the two short forms: `--backbone NAME` and a bare `--deterministic`."""
-    full = []
-    for place, argument in enumerate(arguments):
-        following = arguments[place + 1 : place + 2]
-        if argument == "--backbone":
-            argument = "--backbone.name"
-        full.append(argument)
-        if argument == "--deterministic" and following not in (["true"], ["false"]):
-            full.append("true")
-    return full
-
-
-def _check_config_file(arguments: list[str]) -> None:
-    """Reads `--config FILE` as Python would, for the same clear errors."""
-    for argument, following in zip(arguments, [*arguments[1:], None]):
-        if argument == "--config" and following:
-            Config.from_yaml(following)
-        elif argument.startswith("--config="):
-            Config.from_yaml(argument.removeprefix("--config="))
-
-
 def _parser() -> ArgumentParser:
     """Builds the parser; the flags of `train` are made from `Config`."""
-    parser = _Parser(
+    parser = Parser(
         prog="tl-keras",
         description="Transfer learning for image classification.",
         allow_abbrev=False,
     )
     commands = parser.add_subcommands(required=False)
     for name, (run, add_arguments) in COMMANDS.items():
-        command = _Parser(
+        command = Parser(
             prog=f"tl-keras {name}", description=run.__doc__, allow_abbrev=False
         )
         add_arguments(command)
@@ -243,9 +208,11 @@ def _predict(options: Namespace) -> int:
 
     if options.json and options.csv:
         raise UsageError("Give --json or --csv, not both.")
+    from tl_keras.summary import print_predictions
+
     found = pipeline.load(options.model).predict(options.images)
-    write = _as_json if options.json else _as_csv if options.csv else _as_table
-    write(found)
+    shape = "json" if options.json else "csv" if options.csv else "table"
+    print_predictions(found, shape)
     bad = [prediction for prediction in found if prediction.error]
     for prediction in bad:
         print(f"error: {prediction.path}: {prediction.error}", file=sys.stderr)
@@ -259,32 +226,36 @@ def _add_predict(parser: ArgumentParser) -> None:
     parser.add_argument("--csv", action="store_true", help="print CSV")
 
 
-def _as_json(found: list) -> None:
-    """Prints all probabilities."""
-    rows = [dataclasses.asdict(prediction) for prediction in found]
-    print(json.dumps(rows, indent=2, ensure_ascii=False))
+def _models(options: Namespace) -> int:
+    """List the architectures and pretrained backbones with their figures."""
+    _pipeline()
+    from tl_keras.listing import print_models
+
+    print_models(as_json=options.json)
+    return 0
 
 
-def _as_csv(found: list) -> None:
-    """Prints one line an image; a bad image's line is empty but for its error."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["path", "label", "probability", "error"])
-    for one in found:
-        shown = "" if one.probability is None else f"{one.probability:.6f}"
-        writer.writerow([one.path, one.label or "", shown, one.error or ""])
+def _add_models(parser: ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
-def _as_table(found: list) -> None:
-    """Prints the best class of each image, and the next two."""
-    table = Table(Column("Image", overflow="fold"), "Label", "Probability", "Then")
-    for one in found:
-        if one.error:
-            continue
-        order = sorted(one.probabilities.items(), key=lambda item: -item[1])
-        then = ", ".join(f"{name} {value:.2f}" for name, value in order[1:3])
-        table.add_row(one.path, one.label, f"{one.probability:.3f}", then)
-    if table.row_count:
-        Console(markup=False).print(table)
+def _summary(options: Namespace) -> int:
+    """Show a network's stages: output shapes, parameters, multiply-adds."""
+    _pipeline()
+    from tl_keras.listing import plot, print_stages
+
+    network = print_stages(options.name, image_size=options.image_size)
+    if options.plot:
+        plot(network, Path(options.plot))
+    return 0
+
+
+def _add_summary(parser: ArgumentParser) -> None:
+    parser.add_argument("name", help="of an architecture: see `tl-keras models`")
+    help = "side of the images in pixels; default: the native size"
+    parser.add_argument("--image_size", type=int | None, help=help)
+    help = "draw the network into this file (.png, .svg, .pdf)"
+    parser.add_argument("--plot", type=str | None, help=help)
 
 
 COMMANDS = {
@@ -292,6 +263,8 @@ COMMANDS = {
     "evaluate": (_evaluate, _add_evaluate),
     "predict": (_predict, _add_predict),
     "resume": (_resume, _add_resume),
+    "models": (_models, _add_models),
+    "summary": (_summary, _add_summary),
 }
 
 

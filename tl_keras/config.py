@@ -6,25 +6,14 @@ fields; YAML files hold the same names; every run folder holds a copy.
 
 import dataclasses
 import math
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, get_type_hints
+from typing import Any, ClassVar, Literal, Self
 
 import yaml
 
 from tl_keras.errors import UsageError
-from tl_keras.registry import suggestion
-
-# YAML 1.1, which PyYAML reads, takes `1e-3` for text and only `1.0e-3` for a number.
-EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?e[+-]?\d+", re.IGNORECASE)
-
-
-def _require(condition: bool, name: str, rule: str, value: Any) -> None:
-    """Refuses a field's value with the rule that it breaks."""
-    if not condition:
-        raise UsageError(f"`{name}` must be {rule}. Received: {value!r}")
+from tl_keras.fields import override, require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +38,9 @@ class Data:
     def __post_init__(self) -> None:
         for name in ("validation", "test"):
             value = getattr(self, name)
-            _require(0 < value < 1, f"data.{name}", "between 0 and 1", value)
+            require(0 < value < 1, f"data.{name}", "between 0 and 1", value)
         held_out = round(self.validation + self.test, 6)
-        _require(held_out < 1, "data.validation + data.test", "below 1", held_out)
+        require(held_out < 1, "data.validation + data.test", "below 1", held_out)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +53,10 @@ class Augment:
     """
 
     policy: str = "light"
-    views: int = 2
+    views: int = 3
 
     def __post_init__(self) -> None:
-        _require(self.views >= 1, "augment.views", "at least 1", self.views)
+        require(self.views >= 1, "augment.views", "at least 1", self.views)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +76,7 @@ class Backbone:
 
     def __post_init__(self) -> None:
         size = self.image_size
-        _require(size is None or size > 0, "backbone.image_size", "positive", size)
+        require(size is None or size > 0, "backbone.image_size", "positive", size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +90,7 @@ class Head:
     dropout: float = 0.2
 
     def __post_init__(self) -> None:
-        _require(0 <= self.dropout < 1, "head.dropout", "in [0, 1)", self.dropout)
+        require(0 <= self.dropout < 1, "head.dropout", "in [0, 1)", self.dropout)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +108,7 @@ class Phase:
             and their targets are mixed; 0 mixes nothing.
         ema_momentum: Momentum of the averaged weights that are evaluated and kept;
             0 takes the weights as they are.
-        patience: Epochs below the best validation accuracy before the phase ends.
+        patience: Epochs worse than the best on validation before the phase ends.
     """
 
     _section: ClassVar[str] = ""
@@ -137,12 +126,12 @@ class Phase:
         at_least = dict(epochs=0, batch_size=1, warmup_epochs=0, patience=1, mixup=0)
         for name, least in at_least.items():
             value = getattr(self, name)
-            _require(value >= least, self._section + name, f"at least {least}", value)
+            require(value >= least, self._section + name, f"at least {least}", value)
         for name in ("weight_decay", "label_smoothing", "ema_momentum"):
             value = getattr(self, name)
-            _require(0 <= value < 1, self._section + name, "in [0, 1)", value)
+            require(0 <= value < 1, self._section + name, "in [0, 1)", value)
         rate, name = self.learning_rate, f"{self._section}learning_rate"
-        _require(0 < rate < math.inf, name, "positive", rate)
+        require(0 < rate < math.inf, name, "positive", rate)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,8 +151,8 @@ class HeadPhase(Phase):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _require(self.epochs >= 1, "head_phase.epochs", "at least 1", self.epochs)
-        _require(self.l2 > 0, "head_phase.l2", "positive", self.l2)
+        require(self.epochs >= 1, "head_phase.epochs", "at least 1", self.epochs)
+        require(self.l2 > 0, "head_phase.l2", "positive", self.l2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +165,7 @@ class FineTune(Phase):
     """
 
     _section: ClassVar[str] = "fine_tune."
-    epochs: int = 8
+    epochs: int = 12
     learning_rate: float = 1e-3
     warmup_epochs: int = 1
     weight_decay: float = 0.05
@@ -187,7 +176,33 @@ class FineTune(Phase):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _require(self.unfreeze >= 0, "fine_tune.unfreeze", "at least 0", self.unfreeze)
+        require(self.unfreeze >= 0, "fine_tune.unfreeze", "at least 0", self.unfreeze)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scratch(Phase):
+    """Training of a whole network from random weights, in the place of both phases.
+
+    Attributes:
+        name: Name of the architecture; `None` trains a pretrained backbone instead.
+        options: Of the architecture's builder, such as `{"variant": "original"}`.
+    """
+
+    _section: ClassVar[str] = "scratch."
+    name: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    epochs: int = 30
+    warmup_epochs: int = 1
+    weight_decay: float = 0.05
+    label_smoothing: float = 0.1
+    patience: int = 15
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.epochs >= 1, "scratch.epochs", "at least 1", self.epochs)
+        for option in ("num_classes", "input_shape"):
+            ours = "free of what the images decide"
+            require(option not in self.options, "scratch.options", ours, option)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,8 +221,8 @@ class Export:
 
     def __post_init__(self) -> None:
         images = self.verify_images
-        _require(images >= 1, "export.verify_images", "at least 1", images)
-        _require(self.tolerance > 0, "export.tolerance", "positive", self.tolerance)
+        require(images >= 1, "export.verify_images", "at least 1", images)
+        require(self.tolerance > 0, "export.tolerance", "positive", self.tolerance)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,6 +242,7 @@ class Config:
     head: Head = field(default_factory=Head)
     head_phase: HeadPhase = field(default_factory=HeadPhase)
     fine_tune: FineTune = field(default_factory=FineTune)
+    scratch: Scratch = field(default_factory=Scratch)
     export: Export = field(default_factory=Export)
 
     @classmethod
@@ -242,7 +258,7 @@ class Config:
             raise UsageError(f"Config {str(path)!r} cannot be read: {error}") from None
         if values is not None and not isinstance(values, dict):
             raise UsageError(f"Config {str(path)!r} holds no `name: value` lines.")
-        return _override(cls(), values or {}, "")
+        return override(cls(), values or {}, "")
 
     def to_yaml(self) -> str:
         """Returns the config as text that `from_yaml` reads."""
@@ -252,49 +268,10 @@ class Config:
         """Returns a config with some fields changed.
 
         Args:
-            **changes: New values. A section takes a dict of its fields; the section
-                `backbone` also takes a name alone.
+            **changes: New values. A section takes a dict of its fields; the sections
+                `backbone` and `scratch` also take a name alone.
 
         Raises:
             UsageError: If a name is unknown or a value is of the wrong kind.
         """
-        return _override(self, changes, "")
-
-
-def _override(section: Any, changes: Mapping[str, Any], prefix: str) -> Any:
-    """Returns `section` with `changes`, sections below it included."""
-    hints = get_type_hints(type(section))
-    values = {}
-    for name, value in changes.items():
-        if name not in hints:
-            known = suggestion(name, hints)
-            raise UsageError(f"Unknown config key '{prefix}{name}'.{known}")
-        current = getattr(section, name)
-        if dataclasses.is_dataclass(current):
-            if name == "backbone" and isinstance(value, str):
-                value = {"name": value}
-            if not isinstance(value, Mapping):
-                raise UsageError(
-                    f"`{prefix}{name}` must be a dict of fields. Received: {value!r}"
-                )
-            value = _override(current, value, f"{prefix}{name}.")
-        else:
-            value = _checked(value, hints[name], prefix + name)
-        values[name] = value
-    return dataclasses.replace(section, **values)
-
-
-def _checked(value: Any, hint: Any, name: str) -> Any:
-    """Returns `value` where it is of the field's type; an int may stand for a float."""
-    allowed = getattr(hint, "__args__", (hint,))
-    if hint is float and isinstance(value, str) and EXPONENT.fullmatch(value):
-        return float(value)
-    if float in allowed and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    fits = any(
-        value == kind if isinstance(kind, str) else type(value) is kind
-        for kind in allowed
-    )
-    readable = " or ".join(getattr(kind, "__name__", repr(kind)) for kind in allowed)
-    _require(fits, name, readable, value)
-    return value
+        return override(self, changes, "")

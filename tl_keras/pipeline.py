@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tl_keras.architectures.names import ARCHITECTURES
 from tl_keras.backbones import catalogue
 from tl_keras.backbones.catalogue import Backbone
 from tl_keras.backbones.stages import stage_start
@@ -34,8 +35,9 @@ from tl_keras.run import (
     refuse_existing,
     remove_checkpoints,
 )
-from tl_keras.training import phases
+from tl_keras.training import phases, scratch
 from tl_keras.training.history import log_picture
+from tl_keras.training.scratch import Network
 
 CONFUSION_MATRIX, PREDICTIONS = "confusion_matrix.png", "predictions.csv"
 
@@ -87,9 +89,9 @@ def train(
         seed=config.data.split_seed,
     )
     config = with_image_size(config, manifest)
-    backbone = _load_backbone(config)
+    built = _build(config, manifest)
     create(folder, str(source), manifest, config)
-    return _go_on(Run(folder, backbone))
+    return _go_on(Run(folder, built))
 
 
 def resume(folder: str | os.PathLike) -> Run:
@@ -143,9 +145,12 @@ def load(path: str | os.PathLike) -> Run | Export:
 def _go_on(run: Run) -> Run:
     """Does the steps of a run that are not done yet."""
     config = run.config
-    _step(run, "head", lambda: _train(run, phases.train_head))
-    if phases.fine_tunes(config):
-        _step(run, "fine_tune", lambda: _train(run, phases.fine_tune))
+    if config.scratch.name:
+        _step(run, scratch.PHASE, lambda: _train(run, scratch.train))
+    else:
+        _step(run, "head", lambda: _train(run, phases.train_head))
+        if phases.fine_tunes(config):
+            _step(run, "fine_tune", lambda: _train(run, phases.fine_tune))
     _step(run, "evaluate", lambda: _evaluate(run))
     if config.export.folder:
         _step(run, "export", lambda: _export(run, config.export.folder))
@@ -200,6 +205,9 @@ def _prepare_tensorflow(config: Config) -> None:
 def _refuse_unknown(config: Config) -> None:
     """Finds wrong names and missing weights before any long work."""
     lookup(POLICIES, config.augment.policy, "augmentation policy")
+    if config.scratch.name:
+        lookup(ARCHITECTURES, config.scratch.name, "architecture")
+        return
     entry = lookup(catalogue.CATALOGUE, config.backbone.name, "backbone")
     if config.backbone.weights == "imagenet":
         entry.weights.path()
@@ -209,6 +217,9 @@ def with_image_size(config: Config, manifest: Manifest) -> Config:
     """Settles the side of the images, if the config leaves it open."""
     if config.backbone.image_size is not None:
         return config
+    if config.scratch.name:
+        size = ARCHITECTURES[config.scratch.name].image_size
+        return config.override(backbone={"image_size": size})
     widths = [row.width for row in manifest.rows]
     heights = [row.height for row in manifest.rows]
     size = catalogue.image_size_for(config.backbone.name, widths, heights)
@@ -216,8 +227,13 @@ def with_image_size(config: Config, manifest: Manifest) -> Config:
     return config.override(backbone={"image_size": size})
 
 
-def _load_backbone(config: Config) -> Backbone:
-    """Loads the backbone, and refuses a freeze boundary that it does not have."""
+def _build(config: Config, manifest: Manifest) -> Backbone | Network:
+    """Loads the backbone, and refuses a freeze boundary that it does not have.
+
+    Where the network is trained from random weights, builds that.
+    """
+    if config.scratch.name:
+        return scratch.build(config, manifest.class_names)
     chosen = config.backbone
     backbone = catalogue.load(
         chosen.name, weights=chosen.weights, image_size=chosen.image_size

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,8 +24,10 @@ from tl_keras.export import savedmodel
 from tl_keras.export.loaded import Export
 from tl_keras.export.savedmodel import Exportable
 from tl_keras.files import replacing, storage_errors, write_json, write_text
+from tl_keras.training import scratch
 from tl_keras.training.head import Classifier, attach
 from tl_keras.training.history import History, log_text
+from tl_keras.training.scratch import Network
 
 CONFIG, MANIFEST, STATE = "config.yaml", "manifest.csv", "state.json"
 WEIGHTS, METRICS = "model.weights.h5", "metrics.json"
@@ -56,11 +58,12 @@ class Run:
 
     Attributes:
         folder: `runs/<name>`.
-        backbone: The pretrained network, where it is loaded already.
+        built: The pretrained backbone, or the network that is trained from random
+            weights, where it is built already.
     """
 
     folder: Path
-    backbone: Backbone | None = field(default=None, repr=False, compare=False)
+    built: Backbone | Network | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def config(self) -> Config:
@@ -99,18 +102,26 @@ class Run:
         return self.manifest.class_names
 
     @cached_property
-    def classifier(self) -> Classifier:
+    def classifier(self) -> Classifier | Network:
         """The network with the weights of the last finished phase."""
         config = self.config
-        backbone = self.backbone or catalogue.load(
-            config.backbone.name,
-            weights=None if self.has_weights else config.backbone.weights,
-            image_size=config.backbone.image_size,
-        )
-        classifier = attach(backbone, self.class_names, dropout=config.head.dropout)
+        if config.scratch.name:
+            classifier = self.built or scratch.build(config, self.class_names)
+        else:
+            backbone = self.built or catalogue.load(
+                config.backbone.name,
+                weights=None if self.has_weights else config.backbone.weights,
+                image_size=config.backbone.image_size,
+            )
+            classifier = attach(backbone, self.class_names, dropout=config.head.dropout)
         if self.has_weights:
             classifier.model.load_weights(self.folder / WEIGHTS)
         return classifier
+
+    @cached_property
+    def classify(self) -> Callable[[tf.Tensor], np.ndarray]:
+        """From a batch of pixels in [0, 255] to class probabilities."""
+        return predictions.of_batch(self.classifier.model)
 
     @property
     def has_weights(self) -> bool:
@@ -136,18 +147,16 @@ class Run:
 
     def probabilities(self, manifest: Manifest) -> np.ndarray:
         """Returns the class probabilities of a manifest's images, in its order."""
-        classifier = self.classifier
-        size = classifier.backbone.image_size
-        return predictions.probabilities(classifier.model, manifest, size)
+        size = self.classifier.image_size
+        return predictions.probabilities(self.classify, manifest, size)
 
     def predict(self, paths: Iterable[str | Path]) -> list[Prediction]:
         """Predicts image files; a bad one gets an `error` and spoils no other."""
-        size = self.classifier.backbone.image_size
+        size = self.classifier.image_size
         decode = tf.function(lambda content: decode_and_resize(content, size))
-        classify = predictions.of_batch(self.classifier.model)
         return predictions.of_files(
             paths,
-            lambda contents: classify(
+            lambda contents: self.classify(
                 tf.stack([decode(tf.constant(content)) for content in contents])
             ),
             self.class_names,
@@ -168,11 +177,12 @@ class Run:
         """
         exportable = Exportable(
             model=self.classifier.model,
+            classify=self.classify,
             class_names=self.class_names,
-            image_size=self.classifier.backbone.image_size,
+            image_size=self.classifier.image_size,
             test=self.manifest.split("test"),
             facts={
-                "backbone": self.config.backbone.name,
+                "network": self.config.scratch.name or self.config.backbone.name,
                 "source": self.state.source,
                 "metrics": self.metrics,
             },

@@ -1,11 +1,16 @@
-"""What a person sees at the end of a run: what, how long, how good, and where."""
+"""What a person sees: a run with its figures and places, and predictions."""
 
+import csv
+import dataclasses
+import json
+import sys
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
+from tl_keras.evaluation.predictions import Prediction
 from tl_keras.run import CONFIG, METRICS, Run
 
 
@@ -52,7 +57,11 @@ def _what(run: Run) -> Table:
     table = Table("Run", str(run.folder), title="What was trained")
     table.add_row("Source", Text(state.source))
     table.add_row("Images", f"{', '.join(counts)}; {len(run.class_names)} classes")
-    table.add_row("Backbone", f"{config.backbone.name} ({config.backbone.weights})")
+    if config.scratch.name:
+        table.add_row("Architecture", f"{config.scratch.name} (random weights)")
+    else:
+        chosen = config.backbone
+        table.add_row("Backbone", f"{chosen.name} ({chosen.weights})")
     for step, seconds in state.seconds.items():
         epochs = len(run.history.of(step))
         detail = f", {epochs} epochs" if epochs > 1 else ""
@@ -71,3 +80,41 @@ def _where(run: Run) -> Table:
     if run.state.export:
         table.add_row("SavedModel", run.state.export)
     return table
+
+
+def print_predictions(found: list[Prediction], shape: str) -> None:
+    """Prints what a model says of image files.
+
+    Args:
+        found: The predictions.
+        shape: `json` for all probabilities, `csv` for a line an image, `table`.
+    """
+    {"json": _as_json, "csv": _as_csv, "table": _as_table}[shape](found)
+
+
+def _as_json(found: list[Prediction]) -> None:
+    """Prints all probabilities."""
+    rows = [dataclasses.asdict(prediction) for prediction in found]
+    print(json.dumps(rows, indent=2, ensure_ascii=False))
+
+
+def _as_csv(found: list[Prediction]) -> None:
+    """Prints one line an image; a bad image's line is empty but for its error."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["path", "label", "probability", "error"])
+    for one in found:
+        shown = "" if one.probability is None else f"{one.probability:.6f}"
+        writer.writerow([one.path, one.label or "", shown, one.error or ""])
+
+
+def _as_table(found: list[Prediction]) -> None:
+    """Prints the best class of each image, and the next two."""
+    table = Table(Column("Image", overflow="fold"), "Label", "Probability", "Then")
+    for one in found:
+        if one.error:
+            continue
+        order = sorted(one.probabilities.items(), key=lambda item: -item[1])
+        then = ", ".join(f"{name} {value:.2f}" for name, value in order[1:3])
+        table.add_row(one.path, one.label, f"{one.probability:.3f}", then)
+    if table.row_count:
+        Console(markup=False).print(table)

@@ -77,9 +77,10 @@ def test_default_signature_takes_bytes_and_gives_three_outputs(export):
     assert set(outputs) == {"label", "class_id", "probabilities"}
 
 
-def exportable(trained, model):
+def exportable(trained):
     return savedmodel.Exportable(
-        model=model,
+        model=trained.classifier.model,
+        classify=trained.classify,
         class_names=trained.class_names,
         image_size=32,
         test=trained.manifest.split("test"),
@@ -101,9 +102,7 @@ def test_export_that_differs_fails_and_leaves_nothing(trained, tmp_path, monkeyp
     monkeypatch.setattr(savedmodel, "_write", write_then_change)
     try:
         with pytest.raises(ExportError, match="differs from the Keras model by"):
-            savedmodel.export(
-                exportable(trained, model), tmp_path / "out", ExportConfig()
-            )
+            savedmodel.export(exportable(trained), tmp_path / "out", ExportConfig())
     finally:
         model.set_weights(kept)
     assert not any((tmp_path / "out").iterdir())
@@ -123,7 +122,7 @@ def test_probabilities_that_are_no_numbers_fail(trained, tmp_path, monkeypatch):
     with pytest.raises(ExportError, match="nan"):
         verify.verify(
             tmp_path,
-            trained.classifier.model,
+            trained.classify,
             test,
             image_size=32,
             class_names=trained.class_names,
@@ -150,6 +149,4 @@ def test_facts_name_versions_and_metrics(export, trained):
 def test_tolerance_is_the_config_s(trained, tmp_path):
     config = dataclasses.replace(ExportConfig(), tolerance=1e-30)
     with pytest.raises(ExportError, match="at most 1e-30"):
-        savedmodel.export(
-            exportable(trained, trained.classifier.model), tmp_path / "out", config
-        )
+        savedmodel.export(exportable(trained), tmp_path / "out", config)

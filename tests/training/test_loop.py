@@ -8,7 +8,7 @@ from tl_keras.config import Phase
 from tl_keras.errors import StorageError, TlKerasError
 from tl_keras.training import loop
 from tl_keras.training.history import History
-from tl_keras.training.loop import Examples
+from tl_keras.training.loop import Cached
 
 PHASE = Phase(epochs=4, batch_size=8, learning_rate=0.1, ema_momentum=0.9, patience=9)
 
@@ -17,7 +17,7 @@ def examples(images, views=1, seed=0):
     random = np.random.default_rng(seed)
     labels = np.arange(images) % 3
     inputs = np.eye(3)[labels] + random.normal(0, 0.3, (views, images, 3))
-    return Examples(tuple(inputs.astype(np.float16)), labels)
+    return Cached(tuple(inputs.astype(np.float16)), labels)
 
 
 def new_model():
@@ -45,36 +45,40 @@ def test_training_lowers_the_validation_loss(tmp_path):
     assert epochs[-1].val_loss < 0.8 * epochs[0].val_loss
 
 
-def test_model_ends_with_the_weights_of_its_best_epoch(tmp_path):
+def kept_epoch(epochs, images):
+    """The latest epoch within a standard error of the highest validation accuracy."""
+    best = max(epoch.val_accuracy for epoch in epochs)
+    enough = best - (best * (1 - best) / images) ** 0.5
+    return [epoch for epoch in epochs if epoch.val_accuracy >= enough][-1]
+
+
+def test_model_ends_with_the_weights_of_the_epoch_to_keep(tmp_path):
     model, validation = new_model(), examples(13, seed=1)
     epochs = run(tmp_path, model, validation=validation).epochs
     logits = model(validation.views[0].astype(np.float32), training=False).numpy()
     shifted = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     loss = -shifted[np.arange(13), validation.labels].mean()
-    most = max(epoch.val_accuracy for epoch in epochs)
-    best = [epoch for epoch in epochs if epoch.val_accuracy == most][-1]
-    assert loss == pytest.approx(best.val_loss, rel=1e-4)
+    kept = kept_epoch(epochs, images=13)
+    assert loss == pytest.approx(kept.val_loss, rel=1e-4)
 
 
 def test_training_that_makes_the_model_worse_is_thrown_away(tmp_path):
     model, train = new_model(), examples(30)
     run(tmp_path / "first", model)
     before = model.get_weights()
-    wrong = Examples(train.views, (train.labels + 1) % 3)
+    wrong = Cached(train.views, (train.labels + 1) % 3)
     run(tmp_path / "second", model, train=wrong)
     for weight, expected in zip(model.get_weights(), before):
         np.testing.assert_array_equal(weight, expected)
 
 
 def test_phase_ends_early_when_nothing_gets_better(tmp_path):
-    wrong = Examples(examples(30).views, (np.arange(30) + 1) % 3)
+    wrong = Cached(examples(30).views, (np.arange(30) + 1) % 3)
     phase = Phase(epochs=50, batch_size=8, learning_rate=0.02, patience=3)
     model = new_model()
     run(tmp_path / "first", model)
     epochs = run(tmp_path / "second", model, phase, train=wrong).epochs
-    best = max(epoch.val_accuracy for epoch in epochs)
-    last_best = max(e.epoch for e in epochs if e.val_accuracy == best)
-    assert len(epochs) == last_best + 3 < 50
+    assert len(epochs) == kept_epoch(epochs, images=13).epoch + 3 < 50
 
 
 class Killed(Exception):
@@ -142,7 +146,7 @@ def test_loss_that_is_not_a_number_names_the_cure(tmp_path):
 
 
 def epoch_of(train, start, steps=3, batch_size=10):
-    data = loop._epochs(train, batch_size, steps, 3, 0.0, seed=0, start=start)
+    data = loop._epochs(train, new_model(), batch_size, steps, 0.0, 0, start)
     return [inputs.numpy() for inputs, _ in data.take(steps)]
 
 
@@ -150,7 +154,7 @@ def numbered(images, views=1):
     labels = np.arange(images) % 3
     inputs = np.arange(images)[np.newaxis, :, np.newaxis] + np.zeros((views, 1, 3))
     inputs += 0.25 * np.arange(views)[:, np.newaxis, np.newaxis]
-    return Examples(tuple(inputs.astype(np.float32)), labels)
+    return Cached(tuple(inputs.astype(np.float32)), labels)
 
 
 def test_every_epoch_takes_each_image_once():
@@ -159,7 +163,7 @@ def test_every_epoch_takes_each_image_once():
 
 
 def test_order_of_an_epoch_depends_on_its_number_alone():
-    both = loop._epochs(numbered(30), 10, 3, 3, 0.0, seed=0, start=0)
+    both = loop._epochs(numbered(30), new_model(), 10, 3, 0.0, 0, 0)
     second = [inputs.numpy() for inputs, _ in both.take(6)][3:]
     np.testing.assert_array_equal(epoch_of(numbered(30), start=1), second)
 
@@ -191,7 +195,8 @@ def test_mixing_keeps_the_larger_share_of_each_image():
 
 def test_validation_takes_the_last_partial_batch():
     images = loop.PREDICT_BATCH_SIZE + 1
-    sizes = [len(inputs) for inputs, _ in loop._in_order(numbered(images), 3)]
+    data = loop._in_order(numbered(images), new_model())
+    sizes = [len(inputs) for inputs, _ in data]
     assert sizes == [loop.PREDICT_BATCH_SIZE, 1]
 
 

@@ -12,7 +12,7 @@ from tl_keras.datasets import batches
 from tl_keras.training import cache, loop, phases
 from tl_keras.training.head import attach
 from tl_keras.training.history import History
-from tl_keras.training.loop import Examples
+from tl_keras.training.loop import Cached
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_training_on_the_cached_cut_equals_training_on_images(
         chosen = manifest.split(split)
         data = batches.images(chosen, 32, 64)
         pixels = np.concatenate([batch.numpy() for batch in data])
-        return Examples((pixels,), np.array(chosen.labels()))
+        return Cached((pixels,), np.array(chosen.labels()))
 
     loop.train(
         whole_model(classifier),

@@ -39,12 +39,12 @@ class Prediction:
 
 
 def probabilities(
-    model: keras.Model, manifest: Manifest, image_size: int
+    classify: Callable[[tf.Tensor], np.ndarray], manifest: Manifest, image_size: int
 ) -> np.ndarray:
     """Returns the class probabilities of a manifest's images, in its order.
 
     Args:
-        model: From pixels in [0, 255] to logits.
+        classify: From a batch of pixels to class probabilities: see `of_batch`.
         manifest: The images; all of them, the last batch included.
         image_size: Side of the images in pixels.
 
@@ -53,16 +53,23 @@ def probabilities(
     """
     data = batches.read(batches.images(manifest, image_size, BATCH_SIZE))
     tracked = track(data, "Predicting", len(manifest.rows), BATCH_SIZE)
-    classify = of_batch(model)
     return np.concatenate([classify(images) for images in tracked])
 
 
 def of_batch(model: keras.Model) -> Callable[[tf.Tensor], np.ndarray]:
     """Returns a function from a batch of pixels to class probabilities.
 
-    It is traced once: call `of_batch` once for many batches.
+    It is traced once, which takes seconds: call `of_batch` once for many batches.
+
+    Args:
+        model: From pixels in [0, 255] to logits.
     """
-    call = tf.function(lambda images: tf.nn.softmax(model(images, training=False)))
+    # Without a signature every other size of batch would be traced anew.
+    pixels = tf.TensorSpec(model.inputs[0].shape, tf.float32)
+    call = tf.function(
+        lambda images: tf.nn.softmax(model(images, training=False)),
+        input_signature=[pixels],
+    )
     return lambda images: call(tf.cast(images, tf.float32)).numpy()
 
 

@@ -3,12 +3,14 @@
 import dataclasses
 import hashlib
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tl_keras.config import Export as ExportConfig
@@ -29,6 +31,7 @@ class Exportable:
 
     Attributes:
         model: From pixels in [0, 255] to logits.
+        classify: From a batch of pixels to the probabilities that Keras computes.
         class_names: In the order of the logits.
         image_size: Side of the images in pixels.
         test: Images to compare the export on.
@@ -36,6 +39,7 @@ class Exportable:
     """
 
     model: keras.Model
+    classify: Callable[[tf.Tensor], np.ndarray]
     class_names: tuple[str, ...]
     image_size: int
     test: Manifest
@@ -67,7 +71,7 @@ def export(exportable: Exportable, folder: Path, config: ExportConfig) -> Export
         _write(temporary, exportable)
         comparison = verify(
             temporary,
-            exportable.model,
+            exportable.classify,
             compared,
             image_size=exportable.image_size,
             class_names=exportable.class_names,

@@ -4,17 +4,16 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from tl_keras.datasets.images import decode_and_resize
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.errors import ExportError
-from tl_keras.evaluation.predictions import of_batch
 
 SCRIPT = Path(__file__).with_name("rerun.py")
 BATCH_SIZE = 32
@@ -23,7 +22,7 @@ SHOWN_OUTPUT = 1500
 
 def verify(
     path: Path,
-    model: keras.Model,
+    classify: Callable[[tf.Tensor], np.ndarray],
     manifest: Manifest,
     *,
     image_size: int,
@@ -34,7 +33,8 @@ def verify(
 
     Args:
         path: The SavedModel.
-        model: What was exported: from pixels in [0, 255] to logits.
+        classify: What was exported, as Keras computes it: from a batch of pixels in
+            [0, 255] to class probabilities.
         manifest: Images to compare on.
         image_size: Side of the images in pixels.
         class_names: In the order of the logits.
@@ -50,7 +50,6 @@ def verify(
     files = [Path(name).read_bytes() for name in manifest.paths]
     decode = tf.function(lambda content: decode_and_resize(content, image_size))
     pixels = np.stack([decode(tf.constant(content)).numpy() for content in files])
-    classify = of_batch(model)
     expected = np.concatenate(
         [
             classify(pixels[first : first + BATCH_SIZE])

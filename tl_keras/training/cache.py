@@ -8,9 +8,10 @@ cut, augmentation, picture or library version has another name.
 import hashlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import keras
@@ -32,6 +33,18 @@ FORMAT = 1
 BATCH_SIZE = 16
 # Feature maps are many: half precision. Pooled features are few and get solved.
 DTYPES = {"cut": np.dtype(np.float16), "pooled": np.dtype(np.float32)}
+
+
+@dataclass(frozen=True)
+class _Network:
+    """A frozen network, and what runs it: made once, which takes seconds."""
+
+    model: keras.Model
+
+    @cached_property
+    def engine(self) -> Callable[[tf.Tensor], list[tf.Tensor]]:
+        """From images to the model's outputs."""
+        return constant_graph(self.model)
 
 
 @dataclass(frozen=True)
@@ -128,10 +141,12 @@ class PrefixCache:
         what: str,
     ) -> None:
         """Runs the frozen part over the images and writes the arrays in one step."""
-        model = self._model(outputs)
+        if outputs not in self._networks:
+            self._networks[outputs] = _Network(self._model(outputs))
+        network = self._networks[outputs]
         shapes = {
             name: (total, *tensor.shape[1:])
-            for name, tensor in zip(outputs, model.outputs)
+            for name, tensor in zip(outputs, network.model.outputs)
         }
         needed = sum(
             int(np.prod(shape)) * DTYPES[name].itemsize
@@ -140,13 +155,18 @@ class PrefixCache:
         with storage_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         require_space(self.folder, needed, f"The cache of {what}")
-        run = constant_graph(model)
+        run = network.engine
         results = (
             [part.numpy() for part in run(batch)] for batch in batches.read(images)
         )
         with replacing(folder) as temporary, storage_errors(folder):
             temporary.mkdir()
             _write(temporary, shapes, track(results, what, total, BATCH_SIZE))
+
+    @cached_property
+    def _networks(self) -> dict[tuple[str, ...], "_Network"]:
+        """The networks that were built so far, by their outputs."""
+        return {}
 
     def _model(self, outputs: tuple[str, ...]) -> keras.Model:
         """Builds the network from images to the wanted outputs, in their order."""

@@ -1,5 +1,6 @@
 """Everything that a phase needs to go on after its last finished epoch."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -14,15 +15,18 @@ from tl_keras.files import replacing
 
 @dataclass
 class Best:
-    """The best epoch so far, by validation accuracy; of equal ones the latest.
+    """The epoch to keep: the latest of those that validation cannot tell apart.
 
-    Not by loss: in fine-tuning it rises, as the network grows more certain of its
-    errors, while accuracy still rises too. And of equal epochs the latest has seen
-    the lowest learning rate and the longest average.
+    An epoch within one standard error of the highest validation accuracy is as good
+    as that one (the rule is Breiman et al.'s, Classification and Regression Trees,
+    1984, section 3.4.3), and the latest has seen the lowest learning rate and the
+    longest average. Not by loss: in fine-tuning it rises, as the network grows more
+    certain of its errors, while accuracy still rises too.
 
     Attributes:
-        accuracy: Its validation accuracy.
-        epoch: Its number within the phase, from 1; 0 is what the phase started from.
+        accuracy: The highest validation accuracy so far.
+        epoch: Number of the kept epoch within the phase, from 1; 0 is what the phase
+            started from.
         weights: Its weights, averaged ones where averaging is on.
     """
 
@@ -34,6 +38,16 @@ class Best:
     def none_yet(cls) -> Self:
         """Returns a best that any epoch beats."""
         return cls(accuracy=-1.0, epoch=0, weights=[])
+
+    def keeps(self, accuracy: float, images: int) -> bool:
+        """Tells whether a later epoch is as good as the best.
+
+        Args:
+            accuracy: Its validation accuracy.
+            images: How many images that was measured on.
+        """
+        highest = max(accuracy, self.accuracy)
+        return accuracy >= highest - math.sqrt(highest * (1 - highest) / images)
 
 
 def save(path: Path, model: keras.Model, epoch: int, best: Best) -> None:

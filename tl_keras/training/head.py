@@ -31,6 +31,11 @@ class Classifier:
     dropout: float
     class_names: tuple[str, ...]
 
+    @property
+    def image_size(self) -> int:
+        """Side of the images in pixels."""
+        return self.backbone.image_size
+
     @cached_property
     def model(self) -> keras.Model:
         """From pixels in [0, 255], `(batch, side, side, 3)`, to logits."""

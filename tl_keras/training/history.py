@@ -18,8 +18,8 @@ class Epoch:
     """One epoch's figures.
 
     Attributes:
-        epoch: Number on the one axis of both phases, from 1.
-        phase: `head` or `fine_tune`.
+        epoch: Number on the one axis of all phases, from 1.
+        phase: `head`, `fine_tune` or `scratch`.
         loss: Training loss.
         accuracy: Training accuracy.
         val_loss: Validation loss.
@@ -44,7 +44,7 @@ class History:
 
     Attributes:
         folder: The run's folder.
-        epochs: In order, both phases.
+        epochs: In order, all phases.
     """
 
     folder: Path

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import keras
 import numpy as np
@@ -19,9 +20,34 @@ from tl_keras.training.history import Epoch, History
 PREDICT_BATCH_SIZE = 64
 
 
+class Examples(Protocol):
+    """Inputs with their classes, wherever they come from.
+
+    Attributes:
+        labels: Class indices, `(images,)`.
+    """
+
+    labels: np.ndarray
+
+    def drawn(
+        self, places: np.ndarray, epoch: int, random: np.random.Generator, batch: int
+    ) -> Iterator[np.ndarray]:
+        """Yields batches of `batch` inputs for an epoch of training.
+
+        Args:
+            places: Which images, in which order; a multiple of `batch`.
+            epoch: Number of the epoch, from 0.
+            random: What the epoch's random choices are drawn from.
+            batch: Images a batch.
+        """
+
+    def in_order(self, batch: int) -> Iterator[np.ndarray]:
+        """Yields all inputs once, unchanged, the last batch included."""
+
+
 @dataclass(frozen=True)
-class Examples:
-    """Cached inputs with their classes.
+class Cached:
+    """Inputs that the frozen part of a network gave.
 
     Attributes:
         views: One array a view, `(images, …)` each, possibly mapped from disk.
@@ -31,13 +57,19 @@ class Examples:
     views: tuple[np.ndarray, ...]
     labels: np.ndarray
 
-    def __len__(self) -> int:
-        """Returns the number of images."""
-        return len(self.labels)
+    def drawn(
+        self, places: np.ndarray, epoch: int, random: np.random.Generator, batch: int
+    ) -> Iterator[np.ndarray]:
+        """Yields batches in which each image shows one of its views."""
+        views = random.integers(len(self.views), size=len(self.labels))
+        for first in range(0, len(places), batch):
+            chosen = places[first : first + batch]
+            yield np.stack([self.views[views[place]][place] for place in chosen])
 
-    def one_hot(self, num_classes: int) -> np.ndarray:
-        """Returns the classes as `(images, num_classes)`."""
-        return np.eye(num_classes, dtype=np.float32)[self.labels]
+    def in_order(self, batch: int) -> Iterator[np.ndarray]:
+        """Yields the first view."""
+        for first in range(0, len(self.labels), batch):
+            yield self.views[0][first : first + batch]
 
 
 def train(
@@ -56,9 +88,9 @@ def train(
     Starts behind the last finished epoch if `save_to` exists.
 
     Args:
-        model: From cached inputs to logits.
-        train: What it learns from: every epoch takes one view of each image.
-        validation: What chooses the best epoch, by accuracy; its first view is used.
+        model: From the examples' inputs to logits.
+        train: What it learns from: every epoch takes each image once.
+        validation: What chooses the epoch to keep (see `Best`).
         name: The phase's name.
         phase: How to train.
         seed: Of the order of the images, the views and the dropout.
@@ -68,26 +100,27 @@ def train(
     Returns:
         The history with this phase's epochs.
     """
-    batch_size = min(phase.batch_size, len(train))
-    steps = len(train) // batch_size
+    batch_size = min(phase.batch_size, len(train.labels))
+    steps = len(train.labels) // batch_size
     _compile(model, phase, steps)
     start, best = 0, Best.none_yet()
     if save_to.exists():
         start, best = checkpoint.restore(save_to, model)
-    keeper = _Keeper(name, phase, history.until(name, start), save_to, best)
-    classes = model.output.shape[-1]
+    keeper = _Keeper(
+        name, phase, history.until(name, start), save_to, best, len(validation.labels)
+    )
     if not keeper.best.weights:
         # What the phase starts from is the first candidate: training that makes
         # the model worse is thrown away.
-        _, accuracy = model.evaluate(_in_order(validation, classes), verbose=0)
+        _, accuracy = model.evaluate(_in_order(validation, model), verbose=0)
         keeper.best = Best(accuracy, 0, model.get_weights())
     if start < phase.epochs and start - keeper.best.epoch < phase.patience:
         model.fit(
-            _epochs(train, batch_size, steps, classes, phase.mixup, seed, start),
+            _epochs(train, model, batch_size, steps, phase.mixup, seed, start),
             steps_per_epoch=steps,
             initial_epoch=start,
             epochs=phase.epochs,
-            validation_data=_in_order(validation, classes),
+            validation_data=_in_order(validation, model),
             callbacks=_callbacks(keeper, phase),
             shuffle=False,
             verbose=0,
@@ -120,30 +153,29 @@ def _compile(model: keras.Model, phase: Phase, steps: int) -> None:
 
 def _epochs(
     examples: Examples,
+    model: keras.Model,
     batch_size: int,
     steps: int,
-    num_classes: int,
     mixup: float,
     seed: int,
     start: int,
 ) -> tf.data.Dataset:
     """Gives endless epochs, each drawn from its number alone."""
-    targets = examples.one_hot(num_classes)
+    targets = _one_hot(examples, model)
 
     def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         epoch = start
         while True:
             random = np.random.default_rng((seed, epoch))
-            order = random.permutation(len(examples))
-            views = random.integers(len(examples.views), size=len(examples))
-            for step in range(steps):
-                chosen = order[step * batch_size : (step + 1) * batch_size]
-                inputs = [examples.views[views[index]][index] for index in chosen]
-                batch = np.stack(inputs).astype(np.float32), targets[chosen]
+            places = random.permutation(len(targets))[: steps * batch_size]
+            drawn = examples.drawn(places, epoch, random, batch_size)
+            for step, inputs in enumerate(drawn):
+                chosen = places[step * batch_size : (step + 1) * batch_size]
+                batch = inputs.astype(np.float32), targets[chosen]
                 yield _mix(*batch, mixup, random) if mixup else batch
             epoch += 1
 
-    return _dataset(batches, examples, num_classes, tf.data.INFINITE_CARDINALITY)
+    return _dataset(batches, model, tf.data.INFINITE_CARDINALITY)
 
 
 def _mix(
@@ -165,26 +197,33 @@ def _mix(
     )
 
 
-def _in_order(examples: Examples, num_classes: int) -> tf.data.Dataset:
+def _in_order(examples: Examples, model: keras.Model) -> tf.data.Dataset:
     """Gives all images once, in order, the last batch included."""
-    targets = examples.one_hot(num_classes)
+    targets = _one_hot(examples, model)
 
     def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for first in range(0, len(examples), PREDICT_BATCH_SIZE):
-            chosen = slice(first, first + PREDICT_BATCH_SIZE)
-            yield examples.views[0][chosen].astype(np.float32), targets[chosen]
+        first = 0
+        for inputs in examples.in_order(PREDICT_BATCH_SIZE):
+            yield inputs.astype(np.float32), targets[first : first + len(inputs)]
+            first += len(inputs)
 
-    total = math.ceil(len(examples) / PREDICT_BATCH_SIZE)
-    return _dataset(batches, examples, num_classes, total)
+    return _dataset(batches, model, math.ceil(len(targets) / PREDICT_BATCH_SIZE))
+
+
+def _one_hot(examples: Examples, model: keras.Model) -> np.ndarray:
+    """Returns the classes as `(images, classes)`."""
+    return np.eye(model.output.shape[-1], dtype=np.float32)[examples.labels]
 
 
 def _dataset(
-    batches: Callable[[], Iterator], examples: Examples, num_classes: int, total: int
+    batches: Callable[[], Iterator], model: keras.Model, total: int
 ) -> tf.data.Dataset:
     """Makes a data set of a generator of `total` pairs `(inputs, targets)`."""
-    inputs = tf.TensorSpec((None, *examples.views[0].shape[1:]), tf.float32)
-    targets = tf.TensorSpec((None, num_classes), tf.float32)
-    data = tf.data.Dataset.from_generator(batches, output_signature=(inputs, targets))
+    signature = [
+        tf.TensorSpec((None, *tensor.shape[1:]), tf.float32)
+        for tensor in (model.input, model.output)
+    ]
+    data = tf.data.Dataset.from_generator(batches, output_signature=tuple(signature))
     # A generator's length is unknown to TensorFlow; Keras warns where it is missing.
     return data.apply(tf.data.experimental.assert_cardinality(total)).prefetch(2)
 
@@ -204,11 +243,18 @@ class _Keeper(keras.callbacks.Callback):
     """Keeps the best weights, the history and the checkpoint; stops early."""
 
     def __init__(
-        self, name: str, phase: Phase, history: History, path: Path, best: Best
+        self,
+        name: str,
+        phase: Phase,
+        history: History,
+        path: Path,
+        best: Best,
+        validation_images: int,
     ):
         super().__init__()
         self.name, self.phase, self.path = name, phase, path
         self.history, self.best = history, best
+        self.validation_images = validation_images
         self.epoch, self.started = 0, 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -216,10 +262,11 @@ class _Keeper(keras.callbacks.Callback):
         self.epoch, self.started = epoch + 1, time.monotonic()
 
     def on_test_end(self, logs: dict | None = None) -> None:
-        """Keeps the weights if no epoch was more accurate on validation."""
-        if logs["accuracy"] >= self.best.accuracy:
-            weights = self.model.get_weights()
-            self.best = Best(float(logs["accuracy"]), self.epoch, weights)
+        """Keeps the weights if validation finds them as good as the best."""
+        accuracy = float(logs["accuracy"])
+        if self.best.keeps(accuracy, self.validation_images):
+            highest = max(accuracy, self.best.accuracy)
+            self.best = Best(highest, self.epoch, self.model.get_weights())
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Writes the epoch down, so that a killed run goes on from here."""
