@@ -140,7 +140,6 @@ def test_error_for_a_wrong_kind_names_field_kind_and_value():
 @pytest.mark.parametrize(
     ("section", "field", "value"),
     [
-        ("data", "validation", 0.0),
         ("data", "validation", 1.0),
         ("data", "validation", -0.1),
         ("data", "validation", float("nan")),

@@ -21,7 +21,8 @@ class Data:
     """Which images go where.
 
     Attributes:
-        validation: Share of the images that chooses the best epoch.
+        validation: Share of the images that chooses the epoch to keep. With 0 there
+            are none: more images train, and each phase's last epoch is kept.
         test: Share of the images that is touched only by the final evaluation.
         split_seed: Another seed deals the images out differently.
         bad_files: What to do with undecodable files: `error` names them and stops,
@@ -36,9 +37,9 @@ class Data:
     cache_dir: str = "~/.cache/tl_keras"
 
     def __post_init__(self) -> None:
-        for name in ("validation", "test"):
-            value = getattr(self, name)
-            require(0 < value < 1, f"data.{name}", "between 0 and 1", value)
+        share = self.validation
+        require(0 <= share < 1, "data.validation", "in [0, 1)", share)
+        require(0 < self.test < 1, "data.test", "between 0 and 1", self.test)
         held_out = round(self.validation + self.test, 6)
         require(held_out < 1, "data.validation + data.test", "below 1", held_out)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tl_keras.architectures import cost
 from tl_keras.architectures.names import ARCHITECTURES, build, names
 from tl_keras.errors import UsageError
 
@@ -314,6 +315,12 @@ def test_default_network_takes_the_images_of_the_table(full):
 def test_default_network_has_the_parameters_of_the_table(full):
     name, network, _ = full
     assert network.count_params() == ARCHITECTURES[name].parameters
+
+
+@pytest.mark.slow
+def test_default_network_has_the_multiply_adds_of_the_table(full):
+    name, network, _ = full
+    assert cost.total(network).multiply_adds == ARCHITECTURES[name].multiply_adds
 
 
 @pytest.mark.slow

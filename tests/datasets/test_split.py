@@ -151,3 +151,14 @@ def test_copies_do_not_count_as_different_pictures():
     copies = tuple(replace(r, path=f"copy/{r.path}") for r in manifest.rows[-2:])
     with pytest.raises(DataError, match="'b' has 2 different images"):
         split(Manifest(manifest.root, manifest.rows + copies), **SHARES)
+
+
+def test_without_validation_there_are_two_splits():
+    dealt = split(make(a=60, b=60), validation=0.0, test=0.25)
+    assert set(splits(dealt).values()) == {"train", "test"}
+
+
+def test_without_validation_two_images_a_class_are_enough():
+    for seed in range(20):
+        dealt = split(make(a=2, b=2), validation=0.0, test=0.25, seed=seed)
+        assert set(splits(dealt).values()) == {"train", "test"}

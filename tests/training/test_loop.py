@@ -7,8 +7,8 @@ import pytest
 from tl_keras.config import Phase
 from tl_keras.errors import StorageError, TlKerasError
 from tl_keras.training import loop
+from tl_keras.training.examples import Cached
 from tl_keras.training.history import History
-from tl_keras.training.loop import Cached
 
 PHASE = Phase(epochs=4, batch_size=8, learning_rate=0.1, ema_momentum=0.9, patience=9)
 
@@ -203,3 +203,36 @@ def test_validation_takes_the_last_partial_batch():
 def test_fewer_images_than_a_batch_still_train(tmp_path):
     history = run(tmp_path, new_model(), train=examples(5))
     assert len(history.epochs) == PHASE.epochs
+
+
+def nobody():
+    return Cached((np.zeros((0, 3), np.float16),), np.zeros(0, int))
+
+
+def test_without_validation_every_epoch_runs_and_the_last_is_kept(tmp_path):
+    model = new_model()
+    phase = Phase(epochs=5, batch_size=8, learning_rate=0.1, patience=1)
+    epochs = run(tmp_path, model, phase, validation=nobody()).epochs
+    assert len(epochs) == 5 and not any(epoch.validated for epoch in epochs)
+    # Without averaging the kept weights are those that the optimizer left.
+    with np.load(tmp_path / "checkpoints" / "fine_tune.npz") as file:
+        for index, variable in enumerate(model.variables):
+            if any(variable is weight for weight in model.weights):
+                np.testing.assert_array_equal(variable, file[f"model_{index}"])
+
+
+def test_without_validation_the_averaged_weights_are_kept(tmp_path):
+    model = new_model()
+    run(tmp_path, model, validation=nobody())
+    with np.load(tmp_path / "checkpoints" / "fine_tune.npz") as file:
+        assert not np.array_equal(file["model_0"], model.get_weights()[0])
+    averaged = [v.numpy() for v in model.optimizer.variables if "average" in v.path]
+    for weight, expected in zip(model.get_weights(), averaged, strict=True):
+        np.testing.assert_array_equal(weight, expected)
+
+
+def test_history_without_validation_is_read_as_it_was_written(tmp_path):
+    written = run(tmp_path, new_model(), validation=nobody())
+    read = History.load(tmp_path)
+    assert [e.loss for e in read.epochs] == [e.loss for e in written.epochs]
+    assert not read.epochs[0].validated

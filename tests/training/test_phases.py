@@ -10,9 +10,9 @@ from keras import layers
 from tl_keras.backbones.freezing import freeze_batch_normalization
 from tl_keras.datasets import batches
 from tl_keras.training import cache, loop, phases
+from tl_keras.training.examples import Cached
 from tl_keras.training.head import attach
 from tl_keras.training.history import History
-from tl_keras.training.loop import Cached
 
 
 @pytest.fixture
@@ -135,3 +135,13 @@ def test_solved_head_equals_the_same_head_on_the_whole_network(
         pixels.astype(np.float32), np.array(chosen.labels()), verbose=0
     )
     assert loss == pytest.approx(history.epochs[0].val_loss, rel=1e-3)
+
+
+def test_both_phases_run_without_validation_images(
+    classifier, manifest, config, tmp_path
+):
+    rows = [row for row in manifest.rows if row.split != "validation"]
+    manifest = dataclasses.replace(manifest, rows=tuple(rows))
+    history = phases.train_head(classifier, manifest, config, History(tmp_path))
+    history = phases.fine_tune(classifier, manifest, config, history)
+    assert [epoch.validated for epoch in history.epochs] == [False] * 3

@@ -17,11 +17,12 @@ def config(config):
     )
 
 
-@pytest.fixture
-def images(manifest):
+@pytest.fixture(params=["in memory", "from files"])
+def images(manifest, request):
     train = manifest.split("train")
+    memory = 1 << 30 if request.param == "in memory" else 0
     labels = np.array(train.labels())
-    return scratch.Images(train, 32, labels, policy="light", seed=0)
+    return scratch.Images(train, 32, labels, "light", seed=0, memory=memory)
 
 
 def drawn(images, epoch, places):
@@ -32,6 +33,15 @@ def drawn(images, epoch, places):
 def test_images_come_in_the_order_that_is_asked_for(images):
     forth, back = drawn(images, 0, [0, 1, 2, 3]), drawn(images, 0, [3, 2, 1, 0])
     np.testing.assert_array_equal(forth, back[::-1])
+
+
+def test_views_are_the_same_from_memory_and_from_files(manifest):
+    train = manifest.split("train")
+    one, other = (
+        scratch.Images(train, 32, np.array([]), "light", seed=0, memory=memory)
+        for memory in (0, 1 << 30)
+    )
+    np.testing.assert_array_equal(drawn(one, 3, [4, 2]), drawn(other, 3, [4, 2]))
 
 
 def test_every_epoch_shows_other_views(images):

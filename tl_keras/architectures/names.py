@@ -30,6 +30,7 @@ class Architecture:
         build: Builds the network with random weights.
         image_size: Side of the images that it takes unless told otherwise.
         minimum_size: Smallest side that it takes.
+        multiply_adds: Of one image of the size `image_size`: see `cost`.
         parameters: Of the network with its top and all defaults, the statistics of
             batch normalization included.
         paper: Authors, title and where to read it.
@@ -44,6 +45,7 @@ class Architecture:
     image_size: int = 224
     minimum_size: int
     parameters: int
+    multiply_adds: int
     paper: str
     year: int
     channels: int = 3
@@ -99,55 +101,56 @@ EFFICIENTNET_LITE = {
 }
 
 # Accuracies: of 11 and 13 layers from the paper's Table 3, of the others from keras.io.
-# variant → (parameters, top-1)
+# variant → (parameters, multiply-adds, top-1)
 VGGS = {
-    "vgg11": (132_863_336, 0.704),
-    "vgg13": (133_047_848, 0.713),
-    "vgg16": (138_357_544, 0.713),
-    "vgg19": (143_667_240, 0.713),
+    "vgg11": (132_863_336, 7_609_090_048, 0.704),
+    "vgg13": (133_047_848, 11_308_466_176, 0.713),
+    "vgg16": (138_357_544, 15_470_264_320, 0.713),
+    "vgg19": (143_667_240, 19_632_062_464, 0.713),
 }
 # Accuracies: of 18 and 34 layers from torchvision, whose networks these are, of the
 # others from keras.io; of the plain ones from the paper's Table 2 (ten crops).
-# variant → (parameters, top-1)
+# variant → (parameters, multiply-adds, top-1)
 RESNETS = {
-    "resnet18": (11_699_112, 0.698),
-    "resnet34": (21_814_696, 0.733),
-    "resnet50": (25_636_712, 0.749),
-    "resnet101": (44_707_176, 0.764),
-    "resnet152": (60_419_944, 0.766),
+    "resnet18": (11_699_112, 1_814_073_344, 0.698),
+    "resnet34": (21_814_696, 3_663_761_408, 0.733),
+    "resnet50": (25_636_712, 3_857_973_248, 0.749),
+    "resnet101": (44_707_176, 7_570_194_432, 0.764),
+    "resnet152": (60_419_944, 11_282_415_616, 0.766),
 }
-# variant → (name of the plain network, parameters, top-1)
+# variant → (name of the plain network, parameters, multiply-adds, top-1)
 PLAIN = {
-    "resnet18": ("plain18", 11_523_496, 0.721),
-    "resnet34": ("plain34", 21_639_080, 0.715),
+    "resnet18": ("plain18", 11_523_496, 1_794_805_760, 0.721),
+    "resnet34": ("plain34", 21_639_080, 3_644_493_824, 0.715),
 }
 # The paper's Table 6, the plain networks have the same parameters:
-# depth → (parameters, top-1)
+# depth → (parameters, multiply-adds, top-1)
 CIFAR_RESNETS = {
-    20: (271_098, 0.9125),
-    32: (466_426, 0.9249),
-    44: (661_754, 0.9283),
-    56: (857_082, 0.9303),
-    110: (1_736_058, 0.9357),
+    20: (271_098, 40_551_040, 0.9125),
+    32: (466_426, 68_862_592, 0.9249),
+    44: (661_754, 97_174_144, 0.9283),
+    56: (857_082, 125_485_696, 0.9303),
+    110: (1_736_058, 252_887_680, 0.9357),
 }
-# The release notes: variant → (image size, parameters, top-1)
+# The release notes: variant → (image size, parameters, multiply-adds, top-1)
 LITES = {
-    "efficientnet_lite0": (224, 4_694_024, 0.751),
-    "efficientnet_lite1": (240, 5_470_344, 0.767),
-    "efficientnet_lite2": (260, 6_150_168, 0.776),
-    "efficientnet_lite3": (280, 8_273_768, 0.798),
-    "efficientnet_lite4": (300, 13_118_936, 0.815),
+    "efficientnet_lite0": (224, 4_694_024, 385_187_552, 0.751),
+    "efficientnet_lite1": (240, 5_470_344, 600_185_232, 0.767),
+    "efficientnet_lite2": (260, 6_150_168, 859_736_272, 0.776),
+    "efficientnet_lite3": (280, 8_273_768, 1_383_321_872, 0.798),
+    "efficientnet_lite4": (300, 13_118_936, 2_553_034_336, 0.815),
 }
 
 
 def _resnet_cifar(depth: int, shortcut: str | None) -> Architecture:
     """Returns the record of a network of section 4.2, or of its plain twin."""
-    parameters, top1 = CIFAR_RESNETS[depth]
+    parameters, multiply_adds, top1 = CIFAR_RESNETS[depth]
     return Architecture(
         build=partial(resnet_cifar, depth=depth, shortcut=shortcut),
         image_size=32,
         minimum_size=1,
         parameters=parameters,
+        multiply_adds=multiply_adds,
         dataset="CIFAR-10",
         top1=top1 if shortcut else None,
         **RESNET,
@@ -160,6 +163,7 @@ ARCHITECTURES = {
         image_size=32,
         minimum_size=32,
         parameters=61_706,
+        multiply_adds=416_520,
         channels=1,
         dataset="MNIST",
         top1=0.9905,
@@ -170,6 +174,7 @@ ARCHITECTURES = {
         image_size=227,
         minimum_size=67,
         parameters=60_965_224,
+        multiply_adds=724_406_816,
         # The paper's Table 2: one network, ten crops.
         top1=0.593,
         **ALEXNET,
@@ -179,33 +184,40 @@ ARCHITECTURES = {
             build=partial(vgg, variant=name),
             minimum_size=32,
             parameters=parameters,
+            multiply_adds=multiply_adds,
             top1=top1,
             **VGG,
         )
-        for name, (parameters, top1) in VGGS.items()
+        for name, (parameters, multiply_adds, top1) in VGGS.items()
     },
     "googlenet": Architecture(
-        build=googlenet, minimum_size=32, parameters=6_998_552, **GOOGLENET
+        build=googlenet,
+        minimum_size=32,
+        parameters=6_998_552,
+        multiply_adds=1_582_671_872,
+        **GOOGLENET,
     ),
     **{
         name: Architecture(
             build=partial(resnet, variant=name),
             minimum_size=1,
             parameters=parameters,
+            multiply_adds=multiply_adds,
             top1=top1,
             **RESNET,
         )
-        for name, (parameters, top1) in RESNETS.items()
+        for name, (parameters, multiply_adds, top1) in RESNETS.items()
     },
     **{
         name: Architecture(
             build=partial(resnet, variant=variant, shortcut=None),
             minimum_size=1,
             parameters=parameters,
+            multiply_adds=multiply_adds,
             top1=top1,
             **RESNET,
         )
-        for variant, (name, parameters, top1) in PLAIN.items()
+        for variant, (name, parameters, multiply_adds, top1) in PLAIN.items()
     },
     **{
         f"resnet{depth}_cifar": _resnet_cifar(depth, "identity")
@@ -217,6 +229,7 @@ ARCHITECTURES = {
         image_size=299,
         minimum_size=75,
         parameters=23_851_784,
+        multiply_adds=5_713_216_096,
         top1=0.779,
         **INCEPTION_V3,
     ),
@@ -225,6 +238,7 @@ ARCHITECTURES = {
         image_size=299,
         minimum_size=7,
         parameters=22_910_480,
+        multiply_adds=8_357_403_496,
         top1=0.790,
         **XCEPTION,
     ),
@@ -232,6 +246,7 @@ ARCHITECTURES = {
         build=mobilenet,
         minimum_size=31,
         parameters=4_253_864,
+        multiply_adds=568_740_352,
         top1=0.704,
         **MOBILENET,
     ),
@@ -241,10 +256,11 @@ ARCHITECTURES = {
             image_size=image_size,
             minimum_size=32,
             parameters=parameters,
+            multiply_adds=multiply_adds,
             top1=top1,
             **EFFICIENTNET_LITE,
         )
-        for name, (image_size, parameters, top1) in LITES.items()
+        for name, (image_size, parameters, multiply_adds, top1) in LITES.items()
     },
 }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import tensorflow as tf
 
 from tl_keras.datasets.augmentation import POLICIES
@@ -48,6 +49,42 @@ def images(
         return image if view == PLAIN_VIEW else augment(image, seed)
 
     dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
+    return dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+def views(
+    decoded: np.ndarray,
+    manifest: Manifest,
+    batch_size: int,
+    *,
+    policy: str,
+    view: int,
+    seed: int = 0,
+) -> tf.data.Dataset:
+    """Gives what `images` gives, of images that are decoded already.
+
+    Args:
+        decoded: The plain images in the manifest's order, uint8 in [0, 255],
+            `(images, side, side, 3)`.
+        manifest: The images.
+        batch_size: Images a batch.
+        policy: Name of the augmentation policy.
+        view: Which of the policy's random views, from 1.
+        seed: Another seed draws other views.
+
+    Raises:
+        UsageError: If the policy is unknown.
+    """
+    augment = lookup(POLICIES, policy, "augmentation policy")
+    seeds = [_seed(row.pixels, view, seed) for row in manifest.rows]
+    signature = (
+        tf.TensorSpec(decoded.shape[1:], tf.uint8),
+        tf.TensorSpec((2,), tf.int32),
+    )
+    dataset = tf.data.Dataset.from_generator(
+        lambda: zip(decoded, seeds), output_signature=signature
+    )
+    dataset = dataset.map(augment, num_parallel_calls=tf.data.AUTOTUNE)
     return dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
 
 

@@ -22,7 +22,7 @@ def split(
 
     Args:
         manifest: The checked images.
-        validation: Share of the images, in (0, 1).
+        validation: Share of the images, in [0, 1).
         test: Share of the images, in (0, 1).
         seed: Another seed deals the images out differently.
 
@@ -30,14 +30,15 @@ def split(
         The same rows with their split.
 
     Raises:
-        DataError: If a class has fewer than three different pictures.
+        DataError: If a class has fewer different pictures than there are splits.
     """
+    wanted = SPLITS if validation else ("train", "test")
     dealt: dict[str, str] = {}
     for label, pictures in _pictures(manifest, seed).items():
-        if len(pictures) < len(SPLITS):
+        if len(pictures) < len(wanted):
             raise DataError(
                 f"Class {label!r} has {len(pictures)} different images. At least "
-                f"{len(SPLITS)} are needed: one each for {', '.join(SPLITS)}."
+                f"{len(wanted)} are needed: one each for {', '.join(wanted)}."
             )
         for picture, name in _deal(pictures, validation, test, dealt).items():
             # The same picture under two labels stays where the first class put it.
@@ -82,7 +83,7 @@ def _deal(
     for missing, order in (("train", free[::-1]), ("test", free), ("validation", free)):
         taken = Counter(names.values())
         spare = [picture for picture in order if taken[names[picture]] > 1]
-        if not taken[missing] and spare:
+        if not taken[missing] and spare and (validation or missing != "validation"):
             names[spare[0]] = missing
     return names
 

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Self
@@ -22,8 +23,8 @@ class Epoch:
         phase: `head`, `fine_tune` or `scratch`.
         loss: Training loss.
         accuracy: Training accuracy.
-        val_loss: Validation loss.
-        val_accuracy: Validation accuracy.
+        val_loss: Validation loss; NaN where there are no validation images.
+        val_accuracy: Validation accuracy, likewise.
         learning_rate: At the end of the epoch; 0 where the head was solved.
         seconds: Duration.
     """
@@ -36,6 +37,11 @@ class Epoch:
     val_accuracy: float
     learning_rate: float
     seconds: float
+
+    @property
+    def validated(self) -> bool:
+        """Tells whether there were validation images."""
+        return not math.isnan(self.val_loss)
 
 
 @dataclass(frozen=True)
@@ -60,12 +66,16 @@ class History:
         longer._save()
         _log_scalars(self.folder / "logs", epoch)
         phase = epoch.phase.replace("_", "-")
-        say(
+        line = (
             f"{phase} epoch {len(longer.of(epoch.phase))}: "
-            f"loss {epoch.loss:.4f}, accuracy {epoch.accuracy:.4f}, "
-            f"validation loss {epoch.val_loss:.4f}, "
-            f"accuracy {epoch.val_accuracy:.4f} ({epoch.seconds:.1f} s)"
+            f"loss {epoch.loss:.4f}, accuracy {epoch.accuracy:.4f}"
         )
+        if epoch.validated:
+            line += (
+                f", validation loss {epoch.val_loss:.4f}, "
+                f"accuracy {epoch.val_accuracy:.4f}"
+            )
+        say(f"{line} ({epoch.seconds:.1f} s)")
         return longer
 
     def until(self, phase: str, epochs: int) -> Self:
@@ -102,13 +112,17 @@ class History:
 def _log_scalars(folder: Path, epoch: Epoch) -> None:
     """Writes TensorBoard scalars: training and validation are two lines in one plot."""
     curves = {
-        "train": {"epoch_loss": epoch.loss, "epoch_accuracy": epoch.accuracy},
-        "validation": {
+        "train": {
+            "epoch_loss": epoch.loss,
+            "epoch_accuracy": epoch.accuracy,
+            "epoch_learning_rate": epoch.learning_rate,
+        }
+    }
+    if epoch.validated:
+        curves["validation"] = {
             "epoch_loss": epoch.val_loss,
             "epoch_accuracy": epoch.val_accuracy,
-        },
-    }
-    curves["train"]["epoch_learning_rate"] = epoch.learning_rate
+        }
     for name, scalars in curves.items():
         writer = tf.summary.create_file_writer(str(folder / name))
         with writer.as_default():

@@ -3,9 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import keras
 import numpy as np
@@ -15,61 +13,10 @@ from tl_keras.config import Phase
 from tl_keras.errors import TlKerasError
 from tl_keras.training import checkpoint
 from tl_keras.training.checkpoint import Best
+from tl_keras.training.examples import Examples
 from tl_keras.training.history import Epoch, History
 
 PREDICT_BATCH_SIZE = 64
-
-
-class Examples(Protocol):
-    """Inputs with their classes, wherever they come from.
-
-    Attributes:
-        labels: Class indices, `(images,)`.
-    """
-
-    labels: np.ndarray
-
-    def drawn(
-        self, places: np.ndarray, epoch: int, random: np.random.Generator, batch: int
-    ) -> Iterator[np.ndarray]:
-        """Yields batches of `batch` inputs for an epoch of training.
-
-        Args:
-            places: Which images, in which order; a multiple of `batch`.
-            epoch: Number of the epoch, from 0.
-            random: What the epoch's random choices are drawn from.
-            batch: Images a batch.
-        """
-
-    def in_order(self, batch: int) -> Iterator[np.ndarray]:
-        """Yields all inputs once, unchanged, the last batch included."""
-
-
-@dataclass(frozen=True)
-class Cached:
-    """Inputs that the frozen part of a network gave.
-
-    Attributes:
-        views: One array a view, `(images, …)` each, possibly mapped from disk.
-        labels: Class indices, `(images,)`.
-    """
-
-    views: tuple[np.ndarray, ...]
-    labels: np.ndarray
-
-    def drawn(
-        self, places: np.ndarray, epoch: int, random: np.random.Generator, batch: int
-    ) -> Iterator[np.ndarray]:
-        """Yields batches in which each image shows one of its views."""
-        views = random.integers(len(self.views), size=len(self.labels))
-        for first in range(0, len(places), batch):
-            chosen = places[first : first + batch]
-            yield np.stack([self.views[views[place]][place] for place in chosen])
-
-    def in_order(self, batch: int) -> Iterator[np.ndarray]:
-        """Yields the first view."""
-        for first in range(0, len(self.labels), batch):
-            yield self.views[0][first : first + batch]
 
 
 def train(
@@ -90,7 +37,8 @@ def train(
     Args:
         model: From the examples' inputs to logits.
         train: What it learns from: every epoch takes each image once.
-        validation: What chooses the epoch to keep (see `Best`).
+        validation: What chooses the epoch to keep (see `Best`). Where there is
+            none, all epochs run and the last is kept.
         name: The phase's name.
         phase: How to train.
         seed: Of the order of the images, the views and the dropout.
@@ -109,10 +57,11 @@ def train(
     keeper = _Keeper(
         name, phase, history.until(name, start), save_to, best, len(validation.labels)
     )
-    if not keeper.best.weights:
+    held_out = _in_order(validation, model) if len(validation.labels) else None
+    if held_out and not keeper.best.weights:
         # What the phase starts from is the first candidate: training that makes
         # the model worse is thrown away.
-        _, accuracy = model.evaluate(_in_order(validation, model), verbose=0)
+        _, accuracy = model.evaluate(held_out, verbose=0)
         keeper.best = Best(accuracy, 0, model.get_weights())
     if start < phase.epochs and start - keeper.best.epoch < phase.patience:
         model.fit(
@@ -120,7 +69,7 @@ def train(
             steps_per_epoch=steps,
             initial_epoch=start,
             epochs=phase.epochs,
-            validation_data=_in_order(validation, model),
+            validation_data=held_out,
             callbacks=_callbacks(keeper, phase),
             shuffle=False,
             verbose=0,
@@ -235,7 +184,8 @@ def _callbacks(keeper: "_Keeper", phase: Phase) -> list[keras.callbacks.Callback
     before they are swapped out again.
     """
     if phase.ema_momentum > 0:
-        return [keeper, keras.callbacks.SwapEMAWeights()]
+        keeper.averages = keras.callbacks.SwapEMAWeights()
+        return [keeper, keeper.averages]
     return [keeper]
 
 
@@ -256,6 +206,7 @@ class _Keeper(keras.callbacks.Callback):
         self.history, self.best = history, best
         self.validation_images = validation_images
         self.epoch, self.started = 0, 0.0
+        self.averages: keras.callbacks.SwapEMAWeights | None = None
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Notes which epoch it is, and the time."""
@@ -276,12 +227,15 @@ class _Keeper(keras.callbacks.Callback):
                 f"{self.name}: lower {self.name}.learning_rate, now "
                 f"{self.phase.learning_rate:g}."
             )
+        if not self.validation_images:
+            self._keep_last()
         self.history = self.history.add(
             Epoch(
                 epoch=len(self.history.epochs) + 1,
                 phase=self.name,
                 **{key: float(logs[key]) for key in ("loss", "accuracy")},
-                **{key: float(logs[key]) for key in ("val_loss", "val_accuracy")},
+                val_loss=float(logs.get("val_loss", math.nan)),
+                val_accuracy=float(logs.get("val_accuracy", math.nan)),
                 learning_rate=float(self.model.optimizer.learning_rate),
                 seconds=time.monotonic() - self.started,
             )
@@ -289,3 +243,11 @@ class _Keeper(keras.callbacks.Callback):
         checkpoint.save(self.path, self.model, epoch + 1, self.best)
         if self.epoch - self.best.epoch >= self.phase.patience:
             self.model.stop_training = True
+
+    def _keep_last(self) -> None:
+        """Keeps the weights of the epoch that ends, averaged ones where there are."""
+        if self.averages:
+            self.averages.on_test_begin()
+        self.best = Best(math.nan, self.epoch, self.model.get_weights())
+        if self.averages:
+            self.averages.on_test_end()

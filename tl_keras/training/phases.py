@@ -1,5 +1,6 @@
 """The two phases: train the head on frozen features, then fine-tune the last stages."""
 
+import math
 import time
 from pathlib import Path
 
@@ -11,9 +12,9 @@ from tl_keras.datasets.batches import PLAIN_VIEW
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.training import loop, pointwise
 from tl_keras.training.cache import PrefixCache
+from tl_keras.training.examples import Cached
 from tl_keras.training.head import Classifier, solve
 from tl_keras.training.history import Epoch, History
-from tl_keras.training.loop import Cached
 
 
 def train_head(
@@ -132,6 +133,8 @@ def _plain(
 ) -> Cached:
     """Returns a split's plain view; one pass gives both phases their inputs."""
     chosen = manifest.split(split)
+    if not chosen.rows:
+        return Cached((np.zeros((0, 0)),), np.zeros(0, int))
     outputs = ("cut", "pooled") if cache.unfreeze else ("pooled",)
     arrays = cache.read(chosen, outputs, what=split, view=PLAIN_VIEW)
     labels = np.array(chosen.labels(classifier.class_names))
@@ -141,7 +144,9 @@ def _plain(
 def _figures(
     weights: list[np.ndarray], examples: Cached, prefix: str = ""
 ) -> dict[str, float]:
-    """Returns loss and accuracy of a solved head."""
+    """Returns loss and accuracy of a solved head, NaN of no images."""
+    if not len(examples.labels):
+        return {f"{prefix}loss": math.nan, f"{prefix}accuracy": math.nan}
     kernel, bias = weights
     logits = examples.views[0] @ kernel + bias
     likelihood = scipy.special.log_softmax(logits, axis=1)

@@ -1,7 +1,8 @@
-"""Training of a whole network from random weights, on images read anew each epoch."""
+"""Training of a whole network from random weights, on other views in each epoch."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import keras
 import numpy as np
@@ -12,11 +13,13 @@ from tl_keras.config import Config
 from tl_keras.datasets import batches
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.errors import UsageError
+from tl_keras.progress import track
 from tl_keras.training import loop
 from tl_keras.training.history import History
 from tl_keras.training.phases import checkpoint_path
 
 PHASE = "scratch"
+DECODE_BATCH = 64
 # Pixels in [0, 255] to [-1, 1].
 SCALE, OFFSET = 1 / 127.5, -1.0
 
@@ -38,7 +41,9 @@ class Network:
 
 @dataclass(frozen=True)
 class Images:
-    """Images that are decoded, and augmented anew, whenever they are wanted.
+    """Images that show another random view in every epoch.
+
+    They are decoded once, if that fits in the memory, else whenever they are wanted.
 
     Attributes:
         manifest: The images.
@@ -46,6 +51,7 @@ class Images:
         labels: Class indices, `(images,)`.
         policy: Name of the augmentation policy in training.
         seed: Of the augmentation.
+        memory: Bytes that the decoded images may take.
     """
 
     manifest: Manifest
@@ -53,6 +59,7 @@ class Images:
     labels: np.ndarray
     policy: str
     seed: int
+    memory: int = 1 << 30
 
     def drawn(
         self, places: np.ndarray, epoch: int, random: np.random.Generator, batch: int
@@ -61,20 +68,30 @@ class Images:
         rows = tuple(self.manifest.rows[place] for place in places)
         chosen = Manifest(self.manifest.root, rows)
         # View 0 is the plain image.
-        return self._batches(
-            chosen, batch, policy=self.policy, view=epoch + 1, seed=self.seed
-        )
+        view = {"policy": self.policy, "view": epoch + 1, "seed": self.seed}
+        if self._decoded is None:
+            data = batches.images(chosen, self.image_size, batch, **view)
+        else:
+            data = batches.views(self._decoded[places], chosen, batch, **view)
+        return (images.numpy() for images in batches.read(data))
 
     def in_order(self, batch: int) -> Iterator[np.ndarray]:
         """Yields the plain images."""
-        return self._batches(self.manifest, batch)
+        if self._decoded is None:
+            data = batches.images(self.manifest, self.image_size, batch)
+            return (images.numpy() for images in batches.read(data))
+        starts = range(0, len(self._decoded), batch)
+        return (self._decoded[first : first + batch] for first in starts)
 
-    def _batches(
-        self, manifest: Manifest, batch: int, **view: int | str
-    ) -> Iterator[np.ndarray]:
-        """Yields a manifest's images."""
-        data = batches.images(manifest, self.image_size, batch, **view)
-        return (images.numpy() for images in batches.read(data))
+    @cached_property
+    def _decoded(self) -> np.ndarray | None:
+        """All plain images, or `None` where they are too many."""
+        total = len(self.manifest.rows)
+        if total * self.image_size**2 * 3 > self.memory:
+            return None
+        data = batches.images(self.manifest, self.image_size, DECODE_BATCH)
+        found = track(batches.read(data), "Decoding", total, DECODE_BATCH)
+        return np.concatenate([images.numpy() for images in found])
 
 
 def build(config: Config, class_names: tuple[str, ...]) -> Network:

@@ -1,0 +1,59 @@
+"""What a phase learns from: inputs with their classes, in any order, batch by batch."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+class Examples(Protocol):
+    """Inputs with their classes, wherever they come from.
+
+    Attributes:
+        labels: Class indices, `(images,)`.
+    """
+
+    labels: np.ndarray
+
+    def drawn(
+        self, places: np.ndarray, epoch: int, random: np.random.Generator, batch: int
+    ) -> Iterator[np.ndarray]:
+        """Yields batches of `batch` inputs for an epoch of training.
+
+        Args:
+            places: Which images, in which order; a multiple of `batch`.
+            epoch: Number of the epoch, from 0.
+            random: What the epoch's random choices are drawn from.
+            batch: Images a batch.
+        """
+
+    def in_order(self, batch: int) -> Iterator[np.ndarray]:
+        """Yields all inputs once, unchanged, the last batch included."""
+
+
+@dataclass(frozen=True)
+class Cached:
+    """Inputs that the frozen part of a network gave.
+
+    Attributes:
+        views: One array a view, `(images, …)` each, possibly mapped from disk.
+        labels: Class indices, `(images,)`.
+    """
+
+    views: tuple[np.ndarray, ...]
+    labels: np.ndarray
+
+    def drawn(
+        self, places: np.ndarray, epoch: int, random: np.random.Generator, batch: int
+    ) -> Iterator[np.ndarray]:
+        """Yields batches in which each image shows one of its views."""
+        views = random.integers(len(self.views), size=len(self.labels))
+        for first in range(0, len(places), batch):
+            chosen = places[first : first + batch]
+            yield np.stack([self.views[views[place]][place] for place in chosen])
+
+    def in_order(self, batch: int) -> Iterator[np.ndarray]:
+        """Yields the first view."""
+        for first in range(0, len(self.labels), batch):
+            yield self.views[0][first : first + batch]
