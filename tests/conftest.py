@@ -121,8 +121,8 @@ def red(trained):
     return trained.manifest.root / "red" / "0.png"
 
 
-@pytest.fixture
-def manifest(squares):
-    """The coloured squares, checked and split."""
-    found = check.check(sources.find(squares), "error")
-    return split(found, validation=0.2, test=0.2)
+@pytest.fixture(scope="session")
+def manifest(tmp_path_factory):
+    """Coloured squares, checked and split; tests read them and change nothing."""
+    folder = draw_squares(tmp_path_factory.mktemp("manifest") / "squares")
+    return split(check.check(sources.find(folder), "error"), validation=0.2, test=0.2)

@@ -38,6 +38,7 @@ def test_coloured_squares_are_told_apart(trained):
     assert trained.metrics["accuracy"] == 1.0
 
 
+@pytest.mark.slow
 def test_shuffled_labels_are_not_learned(train, squares, tmp_path):
     pictures = sorted(squares.rglob("*.png"))
     random.Random(0).shuffle(pictures)
@@ -63,6 +64,7 @@ def test_run_folder_holds_what_the_design_says(trained):
     }
 
 
+@pytest.mark.slow
 def test_test_images_take_no_part_in_training(train, monkeypatch):
     """Training must not so much as decode them."""
     seen = []
@@ -88,10 +90,12 @@ def test_config_of_a_run_starts_the_same_run(trained):
     assert again == trained.config
 
 
+@pytest.mark.slow
 def test_two_runs_of_one_config_deal_the_images_alike(train):
     assert train(name="a").manifest == train(name="b").manifest
 
 
+@pytest.mark.slow
 def test_tensorboard_has_one_epoch_axis_for_both_phases(train):
     run = train(head_phase={"solver": "gradient", "epochs": 2})
     events = EventAccumulator(str(run.folder / "logs" / "train")).Reload()
@@ -107,17 +111,20 @@ def test_tensorboard_has_config_learning_rate_and_confusion_matrix(trained):
     assert {"config", "epoch_learning_rate", "confusion_matrix"} <= tags
 
 
+@pytest.mark.slow
 def test_existing_run_folder_is_refused(train):
     train()
     with pytest.raises(UsageError, match="--overwrite"):
         train()
 
 
+@pytest.mark.slow
 def test_overwrite_replaces_the_run(train):
     train()
     assert train(overwrite=True, seed=3).config.seed == 3
 
 
+@pytest.mark.slow
 def test_failed_overwrite_keeps_the_old_run(train, tmp_path):
     old = train()
     before = old.metrics
@@ -137,6 +144,7 @@ def test_unreadable_file_is_refused_by_name(train, squares):
         train()
 
 
+@pytest.mark.slow
 def test_skipped_file_is_not_in_the_manifest(train, squares):
     (squares / "red" / "broken.jpg").write_text("no image")
     run = train(data={"bad_files": "skip"})
@@ -149,6 +157,7 @@ def test_too_many_stages_to_unfreeze_are_refused_before_a_run_is_made(train, tmp
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_head_alone_is_a_run_too(train):
     run = train(fine_tune={"unfreeze": 0})
     assert [epoch.phase for epoch in run.history.epochs] == ["head"]
@@ -164,6 +173,7 @@ class Killed(BaseException):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phase", ["train_head", "fine_tune"])
 def test_killed_run_resumes_to_the_same_result(train, monkeypatch, phase):
     whole = train(name="whole")
@@ -226,15 +236,18 @@ def from_scratch(tmp_path_factory):
     )
 
 
+@pytest.mark.slow
 def test_network_trained_from_random_weights_tells_squares_apart(from_scratch):
     assert from_scratch.metrics["accuracy"] >= 0.9
 
 
+@pytest.mark.slow
 def test_training_from_random_weights_has_one_phase_and_no_cache(from_scratch):
     assert {epoch.phase for epoch in from_scratch.history.epochs} == {"scratch"}
     assert from_scratch.state.done == ("scratch", "evaluate")
 
 
+@pytest.mark.slow
 def test_network_trained_from_random_weights_is_loaded_with_them(from_scratch):
     again = pipeline.load(from_scratch.folder)
     test = from_scratch.manifest.split("test")

@@ -88,6 +88,7 @@ def exportable(trained):
     )
 
 
+@pytest.mark.slow
 def test_export_that_differs_fails_and_leaves_nothing(trained, tmp_path, monkeypatch):
     """The comparison gets other weights than those that were exported."""
     model = trained.classifier.model
@@ -108,6 +109,7 @@ def test_export_that_differs_fails_and_leaves_nothing(trained, tmp_path, monkeyp
     assert not any((tmp_path / "out").iterdir())
 
 
+@pytest.mark.slow
 def test_export_that_cannot_run_alone_fails(tmp_path):
     with pytest.raises(ExportError, match="fails in a fresh process"):
         verify._run(tmp_path, [b"x"], np.zeros((1, 4, 4, 3), np.uint8))
@@ -146,6 +148,7 @@ def test_facts_name_versions_and_metrics(export, trained):
     assert facts["versions"]["keras"] and facts["metrics"] == trained.metrics
 
 
+@pytest.mark.slow
 def test_tolerance_is_the_config_s(trained, tmp_path):
     config = dataclasses.replace(ExportConfig(), tolerance=1e-30)
     with pytest.raises(ExportError, match="at most 1e-30"):

@@ -63,6 +63,14 @@ def test_key_depends_on_the_weights(cache, manifest):
     assert key(cache, manifest) != before
 
 
+def test_other_weights_give_other_numbers(cache, manifest):
+    before = np.array(cache.read(manifest, ("cut",), what="before")["cut"])
+    kernel = cache.backbone.network.get_layer("block1_conv").kernel
+    kernel.assign(2 * kernel)
+    after = cache.read(manifest, ("cut",), what="after")["cut"]
+    assert not np.array_equal(before, after)
+
+
 def test_key_depends_on_batch_normalization_statistics(cache, manifest):
     before = key(cache, manifest)
     layer = cache.backbone.network.get_layer("block1_bn")

@@ -141,9 +141,11 @@ class PrefixCache:
         what: str,
     ) -> None:
         """Runs the frozen part over the images and writes the arrays in one step."""
-        if outputs not in self._networks:
-            self._networks[outputs] = _Network(self._model(outputs))
-        network = self._networks[outputs]
+        # The engine holds the weights as they were when it was made.
+        made = (outputs, self.backbone.fingerprint())
+        if made not in self._networks:
+            self._networks[made] = _Network(self._model(outputs))
+        network = self._networks[made]
         shapes = {
             name: (total, *tensor.shape[1:])
             for name, tensor in zip(outputs, network.model.outputs)
@@ -164,8 +166,8 @@ class PrefixCache:
             _write(temporary, shapes, track(results, what, total, BATCH_SIZE))
 
     @cached_property
-    def _networks(self) -> dict[tuple[str, ...], "_Network"]:
-        """The networks that were built so far, by their outputs."""
+    def _networks(self) -> dict[tuple, "_Network"]:
+        """The networks that were built so far, by their outputs and weights."""
         return {}
 
     def _model(self, outputs: tuple[str, ...]) -> keras.Model:
