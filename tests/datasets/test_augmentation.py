@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tl_keras.datasets import augmentation
-from tl_keras.datasets.augmentation import POLICIES, light, none
+from tl_keras.datasets.augmentation import POLICIES, light, no_flip, none
 
 SIDE = 24
 compiled = tf.function(light)
@@ -172,3 +172,23 @@ def test_view_inside_a_parallel_dataset_is_the_same():
     )
     found = [digest(view) for view in views]
     assert found == [digest(compiled(picture(), seed(n))) for n in range(20)]
+
+
+def test_policy_without_flips_never_mirrors():
+    image = np.zeros((32, 32, 3), np.uint8)
+    image[:, :16] = 255
+    function = tf.function(no_flip)
+    for seed in range(40):
+        view = function(tf.constant(image), tf.constant([seed, 7])).numpy()
+        assert view[:, :8].mean() > view[:, -8:].mean() + 100
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_policy_without_flips_repeats_the_edge(value):
+    image = tf.fill((32, 32, 3), tf.constant(value, tf.uint8))
+    for seed in range(5):
+        assert (no_flip(image, tf.constant([seed, 7])).numpy() == value).all()
+
+
+def test_policy_without_flips_changes_the_image():
+    assert not np.array_equal(no_flip(picture(), tf.constant([3, 7])), picture())

@@ -36,6 +36,10 @@ def decode_simply(content, size):
 def simple_decoder(monkeypatch):
     """Decodes PNG only; a new graph of the real decoder takes seconds."""
     monkeypatch.setattr(batches, "decode_and_resize", decode_simply)
+    # The real decoder may have been traced, and this one must not stay.
+    batches._loader.cache_clear()
+    yield
+    batches._loader.cache_clear()
 
 
 def read(manifest, **options):

@@ -86,6 +86,7 @@ def whole_model(classifier):
     return model
 
 
+@pytest.mark.slow
 def test_training_on_the_cached_cut_equals_training_on_images(
     classifier, manifest, config, tmp_path, monkeypatch
 ):

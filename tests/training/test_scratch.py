@@ -67,6 +67,7 @@ def test_all_layers_train(config, manifest, tmp_path):
         assert not np.array_equal(old, new)
 
 
+@pytest.mark.slow
 def test_batch_normalization_trains_too(config, manifest, tmp_path):
     chosen = {"name": "resnet20_cifar", "epochs": 1, "patience": 1}
     config = config.override(scratch=chosen, backbone={"image_size": 8})

@@ -34,10 +34,29 @@ def light(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     Returns:
         uint8 in [0, 255], `(side, side, 3)`. White comes in at the borders.
     """
-    side = image.shape[0]
     flip_seed, move_seed = tf.unstack(tf.random.split(seed, 2))
     image = tf.image.stateless_random_flip_left_right(image, flip_seed)
-    draws = tf.random.stateless_uniform((5,), move_seed, -1.0, 1.0)
+    return _move(image, move_seed, "CONSTANT")
+
+
+def no_flip(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Does what `light` does, but never mirrors: for digits, letters, signs.
+
+    Args:
+        image: uint8 in [0, 255], `(side, side, 3)`.
+        seed: int32, `(2,)`.
+
+    Returns:
+        uint8 in [0, 255], `(side, side, 3)`. The image's edge is repeated beyond it.
+    """
+    _, move_seed = tf.unstack(tf.random.split(seed, 2))
+    return _move(image, move_seed, "NEAREST")
+
+
+def _move(image: tf.Tensor, seed: tf.Tensor, fill_mode: str) -> tf.Tensor:
+    """Turns, scales and shifts an image at random."""
+    side = image.shape[0]
+    draws = tf.random.stateless_uniform((5,), seed, -1.0, 1.0)
     angle, zoom, stretch, right, down = tf.unstack(draws)
     low, high = SCALE
     zoom = (low + high) / 2 + (high - low) / 2 * zoom
@@ -54,7 +73,7 @@ def light(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         output_shape=(side, side),
         fill_value=255.0,
         interpolation="BILINEAR",
-        fill_mode="CONSTANT",
+        fill_mode=fill_mode,
     )[0]
     return tf.cast(tf.round(moved), tf.uint8)
 
@@ -81,4 +100,4 @@ def _affine(
     return tf.stack([a0, a1, a2, b0, b1, b2, zero, zero])
 
 
-POLICIES: dict[str, Policy] = {"none": none, "light": light}
+POLICIES: dict[str, Policy] = {"none": none, "light": light, "no_flip": no_flip}

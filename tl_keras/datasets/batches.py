@@ -1,6 +1,7 @@
 """Batches of images from a manifest, decoded in parallel."""
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +14,7 @@ from tl_keras.errors import DataError
 from tl_keras.registry import lookup
 
 PLAIN_VIEW = 0
+NO_POLICY = "none"
 
 
 def images(
@@ -40,16 +42,27 @@ def images(
     Raises:
         UsageError: If the policy is unknown.
     """
-    augment = lookup(POLICIES, policy, "augmentation policy")
+    lookup(POLICIES, policy, "augmentation policy")
+    load = _loader(image_size, NO_POLICY if view == PLAIN_VIEW else policy)
     seeds = [_seed(row.pixels, view, seed) for row in manifest.rows]
     dataset = tf.data.Dataset.from_tensor_slices((manifest.paths, seeds))
-
-    def load(path: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        image = decode_and_resize(tf.io.read_file(path), image_size)
-        return image if view == PLAIN_VIEW else augment(image, seed)
-
     dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
     return dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+@cache
+def _loader(image_size: int, policy: str) -> tf.types.experimental.PolymorphicFunction:
+    """Returns the function from a path and a seed to pixels, traced once a process.
+
+    Decoding is a large graph: every data set would spend seconds on tracing it anew.
+    """
+    augment = POLICIES[policy]
+
+    def load(path: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        return augment(decode_and_resize(tf.io.read_file(path), image_size), seed)
+
+    signature = [tf.TensorSpec((), tf.string), tf.TensorSpec((2,), tf.int32)]
+    return tf.function(load, input_signature=signature)
 
 
 def views(
