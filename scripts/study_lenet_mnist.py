@@ -49,7 +49,13 @@ def full() -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
     found = {}
     for split in ("train", "test"):
-        data = tfds.as_numpy(tfds.load("mnist", split=split, batch_size=-1))
+        try:
+            data = tfds.as_numpy(tfds.load("mnist", split=split, batch_size=-1))
+        except OSError as error:
+            raise SystemExit(
+                f"MNIST cannot be downloaded: {error}\nOffline, leave out --full, or "
+                "copy ~/tensorflow_datasets/mnist from a machine that has it."
+            ) from None
         found[split] = data["image"][..., 0], data["label"]
     return found
 

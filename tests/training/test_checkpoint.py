@@ -7,10 +7,10 @@ from tl_keras.training.checkpoint import Best
 
 @pytest.mark.parametrize(
     ("accuracy", "kept"),
-    # One standard error of 0.8 on 100 images is 0.04.
-    [(0.9, True), (0.8, True), (0.77, True), (0.75, False)],
+    # Two standard errors of 0.8 on 100 images are 0.08.
+    [(0.9, True), (0.8, True), (0.73, True), (0.71, False)],
 )
-def test_later_epoch_is_kept_within_a_standard_error_of_the_best(accuracy, kept):
+def test_later_epoch_is_kept_within_two_standard_errors_of_the_best(accuracy, kept):
     assert Best(0.8, 1, []).keeps(accuracy, images=100) is kept
 
 

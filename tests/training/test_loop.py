@@ -46,9 +46,9 @@ def test_training_lowers_the_validation_loss(tmp_path):
 
 
 def kept_epoch(epochs, images):
-    """The latest epoch within a standard error of the highest validation accuracy."""
+    """The latest epoch within two standard errors of the best on validation."""
     best = max(epoch.val_accuracy for epoch in epochs)
-    enough = best - (best * (1 - best) / images) ** 0.5
+    enough = best - 2 * (best * (1 - best) / images) ** 0.5
     return [epoch for epoch in epochs if epoch.val_accuracy >= enough][-1]
 
 

@@ -12,16 +12,20 @@ import numpy as np
 from tl_keras.errors import StorageError
 from tl_keras.files import replacing
 
+# How far two accuracies must lie apart to be different: about 95 % certainty.
+STANDARD_ERRORS = 2
+
 
 @dataclass
 class Best:
     """The epoch to keep: the latest of those that validation cannot tell apart.
 
-    An epoch within one standard error of the highest validation accuracy is as good
-    as that one (the rule is Breiman et al.'s, Classification and Regression Trees,
-    1984, section 3.4.3), and the latest has seen the lowest learning rate and the
-    longest average. Not by loss: in fine-tuning it rises, as the network grows more
-    certain of its errors, while accuracy still rises too.
+    The highest of many noisy accuracies is high by luck, too. An epoch within two
+    standard errors of it is as good, for all that the validation images can say, and
+    the latest of those has seen the lowest learning rate and the longest average. (With
+    one standard error the rule is that of Breiman et al., Classification and Regression
+    Trees, 1984, section 3.4.3.) Not by loss: in fine-tuning it rises, as the network
+    grows more certain of its errors, while accuracy still rises too.
 
     Attributes:
         accuracy: The highest validation accuracy so far.
@@ -47,7 +51,8 @@ class Best:
             images: How many images that was measured on.
         """
         highest = max(accuracy, self.accuracy)
-        return accuracy >= highest - math.sqrt(highest * (1 - highest) / images)
+        error = math.sqrt(highest * (1 - highest) / images)
+        return accuracy >= highest - STANDARD_ERRORS * error
 
 
 def save(path: Path, model: keras.Model, epoch: int, best: Best) -> None:
