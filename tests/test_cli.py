@@ -160,3 +160,13 @@ def test_interrupt_is_exit_code_130_with_the_way_back(capsys, trained, monkeypat
     monkeypatch.setattr("tl_keras.pipeline.resume", stop)
     assert main(["resume", str(trained.folder)]) == 130
     assert f"tl-keras resume {trained.folder}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("2", 2), ("0.5", 0.5), ("block6a", "block6a"), ("all", "all")]
+)
+def test_what_trains_is_a_number_a_share_or_a_name(capsys, text, value):
+    flags = ["--fine_tune.unfreeze", text, "--print_config"]
+    assert main(["train", "photos", *flags]) == 0
+    found = yaml.safe_load(capsys.readouterr().out)["fine_tune"]["unfreeze"]
+    assert found == value and type(found) is type(value)

@@ -117,6 +117,15 @@ def test_unknown_key_of_a_section_is_named_with_its_section_and_a_suggestion():
         {"backbone": None},
         {"backbone": 3},
         {"head": 0.5},
+        {"head": {"hidden": 16}},
+        {"head": {"hidden": [16.0]}},
+        {"head": {"hidden": [True]}},
+        {"head": {"hidden": "16"}},
+        {"head": {"pooling": "mean"}},
+        {"head": {"outputs": "several"}},
+        {"head": {"activation": "linear"}},
+        {"head": {"conv_kernel_size": 2}},
+        {"head": {"conv_kernel_size": True}},
         {"head_phase": {"solver": "newton"}},
         {"head_phase": []},
         {"export": {"folder": 1}},
@@ -148,6 +157,8 @@ def test_error_for_a_wrong_kind_names_field_kind_and_value():
         ("augment", "views", 0),
         ("backbone", "image_size", 0),
         ("backbone", "image_size", -32),
+        ("head", "hidden", (16, 0)),
+        ("head", "conv_filters", -1),
         ("head", "dropout", 1.0),
         ("head", "dropout", -0.1),
         ("head", "dropout", float("nan")),
@@ -168,6 +179,8 @@ def test_error_for_a_wrong_kind_names_field_kind_and_value():
         ("fine_tune", "mixup", -0.1),
         ("fine_tune", "mixup", float("nan")),
         ("fine_tune", "unfreeze", -1),
+        ("fine_tune", "unfreeze", 1.0),
+        ("fine_tune", "unfreeze", 0.0),
         ("export", "tolerance", 0.0),
         ("export", "verify_images", 0),
     ],
@@ -196,6 +209,7 @@ def test_held_out_shares_must_leave_images_to_train_on():
         ("head", "dropout", 0.0),
         ("fine_tune", "epochs", 0),
         ("fine_tune", "unfreeze", 0),
+        ("fine_tune", "unfreeze", 0.01),
         ("fine_tune", "ema_momentum", 0.0),
         ("head_phase", "epochs", 1),
         ("export", "verify_images", 1),
@@ -204,6 +218,47 @@ def test_held_out_shares_must_leave_images_to_train_on():
 def test_value_at_the_limit_is_taken(section, field, value):
     config = Config().override(**{section: {field: value}})
     assert getattr(getattr(config, section), field) == value
+
+
+def test_error_for_a_choice_names_the_choices():
+    with pytest.raises(UsageError) as error:
+        Config().override(head={"pooling": "mean"})
+    assert str(error.value) == (
+        "`head.pooling` must be 'avg' or 'max' or 'gem' or 'flatten'. Received: 'mean'"
+    )
+
+
+@pytest.mark.parametrize("text", ["[16, 8]", "\n  - 16\n  - 8"])
+def test_list_in_yaml_is_a_tuple_of_the_config(tmp_path, text):
+    config = from_text(tmp_path, f"head:\n  hidden: {text}\n")
+    assert config.head.hidden == (16, 8)
+    assert from_text(tmp_path, config.to_yaml()) == config
+
+
+@pytest.mark.parametrize(
+    ("head", "reason"),
+    [
+        ({"pooling": "gem"}, "head.pooling = gem"),
+        ({"conv_filters": 8}, "head.conv_filters = 8"),
+        ({"hidden": [8]}, r"head.hidden = \(8,\)"),
+        ({"outputs": "multi_label"}, "head.outputs = multi_label"),
+    ],
+)
+def test_head_that_cannot_be_solved_is_refused_with_the_reason(head, reason):
+    with pytest.raises(UsageError, match=f"`head_phase.solver`.* with {reason}"):
+        Config().override(head=head, head_phase={"solver": "lbfgs"})
+
+
+@pytest.mark.parametrize("pooling", ["avg", "max", "flatten"])
+@pytest.mark.parametrize("outputs", ["multi_class", "binary"])
+def test_linear_head_may_be_solved(pooling, outputs):
+    head = {"pooling": pooling, "outputs": outputs}
+    config = Config().override(head=head, head_phase={"solver": "lbfgs"})
+    assert not config.head.unsolvable
+
+
+def test_penalty_may_be_left_to_cross_validation():
+    assert Config().override(head_phase={"l2": None}).head_phase.l2 is None
 
 
 def test_whole_number_stands_for_a_float():
@@ -266,3 +321,11 @@ def test_head_phase_keeps_the_rules_of_every_phase():
 def test_phase_has_no_default_number_of_epochs():
     with pytest.raises(TypeError):
         Phase()
+
+
+@pytest.mark.parametrize("value", [2, 0.5, "block6a", "all"])
+def test_what_trains_keeps_its_kind_through_yaml(value, tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text(Config().override(fine_tune={"unfreeze": value}).to_yaml())
+    found = Config.from_yaml(path).fine_tune.unfreeze
+    assert found == value and type(found) is type(value)

@@ -12,7 +12,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # A module imports from lower floors, and from its own folder. See DESIGN's floors in
 # the README's folder map.
 FLOORS = (
-    {"errors", "registry", "fields", "config", "files", "progress"},
+    {"errors", "registry", "fields", "sections", "config", "files", "progress"},
     {"datasets"},
     {"architectures"},
     {"backbones"},
@@ -27,6 +27,8 @@ NEIGHBOURS = {
     ("registry", "errors"),
     ("config", "errors"),
     ("config", "fields"),
+    ("config", "sections"),
+    ("sections", "fields"),
     ("fields", "errors"),
     ("fields", "registry"),
     ("files", "errors"),

@@ -7,7 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import draw_squares
+from conftest import COLOURS, draw_squares
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import tl_keras as tl
@@ -152,9 +152,47 @@ def test_skipped_file_is_not_in_the_manifest(train, squares):
 
 
 def test_too_many_stages_to_unfreeze_are_refused_before_a_run_is_made(train, tmp_path):
-    with pytest.raises(UsageError, match="0 to 2 for tiny"):
-        train(fine_tune={"unfreeze": 3})
+    with pytest.raises(UsageError, match="0 to 3 stages for tiny"):
+        train(fine_tune={"unfreeze": 4})
     assert not (tmp_path / "runs").exists()
+
+
+def test_missing_block_to_unfreeze_is_refused_before_a_run_is_made(train, tmp_path):
+    with pytest.raises(UsageError, match="no block or layer 'block9'"):
+        train(fine_tune={"unfreeze": "block9"})
+    assert not (tmp_path / "runs").exists()
+
+
+def test_binary_head_for_three_classes_is_refused_before_a_run_is_made(train, tmp_path):
+    with pytest.raises(UsageError, match="for 3 classes: binary is for two"):
+        train(head={"outputs": "binary"})
+    assert not (tmp_path / "runs").exists()
+
+
+HEADS = {
+    "gem": {"pooling": "gem", "hidden": [16], "batch_norm": True},
+    "conv": {"conv_filters": 6, "conv_kernel_size": 3, "outputs": "multi_label"},
+    "mlp": {"hidden": [12], "batch_norm": True, "outputs": "binary"},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HEADS)
+def test_every_kind_of_head_is_trained_loaded_and_exported(train, tmp_path, name):
+    # Binary is for two classes.
+    colours = {key: COLOURS[key] for key in list(COLOURS)[name == "mlp" :]}
+    many = draw_squares(tmp_path / "many", images=40, colours=colours)
+    head_phase = {"learning_rate": 0.03, "epochs": 20, "patience": 20, "batch_size": 8}
+    run = train(many, head=HEADS[name], head_phase=head_phase)
+    assert run.metrics["accuracy"] > 0.8
+    test = run.manifest.split("test")
+    expected = run.probabilities(test)
+    again = tl.load(run.folder).probabilities(test)
+    np.testing.assert_allclose(again, expected, atol=1e-6)
+    export = run.export(tmp_path / "export")
+    np.testing.assert_allclose(export.probabilities(test), expected, atol=1e-5)
+    (found,) = export.predict([many / "red" / "0.png"])
+    assert found.label == "red"
 
 
 @pytest.mark.slow

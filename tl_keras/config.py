@@ -1,4 +1,4 @@
-"""What to train and how: the only place where defaults stand.
+"""What to train and how: with `sections.py` the only place where defaults stand.
 
 Frozen dataclasses, one level of nesting. The command line's flags are made from the
 fields; YAML files hold the same names; every run folder holds a copy.
@@ -14,6 +14,7 @@ import yaml
 
 from tl_keras.errors import UsageError
 from tl_keras.fields import override, require
+from tl_keras.sections import Head
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,7 @@ class Augment:
     """
 
     policy: str = "light"
-    views: int = 3
+    views: int = 4
 
     def __post_init__(self) -> None:
         require(self.views >= 1, "augment.views", "at least 1", self.views)
@@ -78,20 +79,6 @@ class Backbone:
     def __post_init__(self) -> None:
         size = self.image_size
         require(size is None or size > 0, "backbone.image_size", "positive", size)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Head:
-    """What turns the last feature map into logits.
-
-    Attributes:
-        dropout: Share of the pooled features that a training step leaves out.
-    """
-
-    dropout: float = 0.2
-
-    def __post_init__(self) -> None:
-        require(0 <= self.dropout < 1, "head.dropout", "in [0, 1)", self.dropout)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,19 +128,23 @@ class HeadPhase(Phase):
 
     Attributes:
         solver: `lbfgs` solves the head as a logistic regression in one go (the
-            fields of `Phase` then have no effect); `gradient` trains it by epochs.
-        l2: Strength of the logistic regression's penalty, on standardised features.
+            fields of `Phase` then have no effect); `gradient` trains it by epochs;
+            `auto` solves a head that is one: linear, no weights before it, one class
+            an image.
+        l2: Strength of the logistic regression's penalty, on standardised features;
+            `None` chooses it by cross-validation.
     """
 
     _section: ClassVar[str] = "head_phase."
     epochs: int = 20
-    solver: Literal["lbfgs", "gradient"] = "lbfgs"
-    l2: float = 100.0
+    solver: Literal["auto", "lbfgs", "gradient"] = "auto"
+    l2: float | None = 100.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.epochs >= 1, "head_phase.epochs", "at least 1", self.epochs)
-        require(self.l2 > 0, "head_phase.l2", "positive", self.l2)
+        l2 = self.l2
+        require(l2 is None or l2 > 0, "head_phase.l2", "positive or null", l2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,23 +152,31 @@ class FineTune(Phase):
     """Training of the backbone's last stages together with the head.
 
     Attributes:
-        unfreeze: Number of stages to train, counted from the end; 0 trains the
-            head only.
+        unfreeze: What of the backbone trains, counted from its end: a number of
+            stages, a share of the blocks below 1, a block or layer by name and all
+            behind it, or `all`. 0 trains the head only.
+        train_batch_norm: Whether the batch normalization of what trains does, too.
+            A pretrained one is better left as it is where images are few.
     """
 
     _section: ClassVar[str] = "fine_tune."
-    epochs: int = 12
+    epochs: int = 16
     learning_rate: float = 1e-3
     warmup_epochs: int = 1
     weight_decay: float = 0.05
     label_smoothing: float = 0.1
     mixup: float = 0.3
     ema_momentum: float = 0.98
-    unfreeze: int = 1
+    unfreeze: int | float | str = 1
+    train_batch_norm: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.unfreeze >= 0, "fine_tune.unfreeze", "at least 0", self.unfreeze)
+        name, value = "fine_tune.unfreeze", self.unfreeze
+        if isinstance(value, float):
+            require(0 < value < 1, name, "a share between 0 and 1", value)
+        elif isinstance(value, int):
+            require(value >= 0, name, "at least 0", value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,6 +244,11 @@ class Config:
     fine_tune: FineTune = field(default_factory=FineTune)
     scratch: Scratch = field(default_factory=Scratch)
     export: Export = field(default_factory=Export)
+
+    def __post_init__(self) -> None:
+        solver, more = self.head_phase.solver, self.head.unsolvable
+        rule = f"auto or gradient with {more}"
+        require(solver != "lbfgs" or not more, "head_phase.solver", rule, solver)
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> Self:

@@ -3,7 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Mapping
-from typing import Any, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from tl_keras.errors import UsageError
 from tl_keras.registry import suggestion
@@ -60,13 +60,22 @@ def _checked(value: Any, hint: Any, name: str) -> Any:
     if get_origin(hint) is dict:
         require(isinstance(value, Mapping), name, "a dict", value)
         return dict(value)
+    if get_origin(hint) is tuple:
+        kind, _ = get_args(hint)
+        fits = isinstance(value, list | tuple)
+        fits = fits and all(type(item) is kind for item in value)
+        require(fits, name, f"a list of {kind.__name__}", value)
+        return tuple(value)
     allowed = getattr(hint, "__args__", (hint,))
-    if hint is float and isinstance(value, str) and EXPONENT.fullmatch(value):
+    if float in allowed and isinstance(value, str) and EXPONENT.fullmatch(value):
         return float(value)
-    if float in allowed and isinstance(value, int) and not isinstance(value, bool):
+    if float in allowed and int not in allowed and type(value) is int:
         return float(value)
+    # What a `Literal` allows are values, not types; `True == 1` must not pass for one.
     fits = any(
-        value == kind if isinstance(kind, str) else type(value) is kind
+        type(value) is kind
+        if isinstance(kind, type)
+        else type(value) is type(kind) and value == kind
         for kind in allowed
     )
     readable = " or ".join(getattr(kind, "__name__", repr(kind)) for kind in allowed)

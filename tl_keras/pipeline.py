@@ -13,8 +13,7 @@ import tensorflow as tf
 
 from tl_keras.architectures.names import ARCHITECTURES
 from tl_keras.backbones import catalogue
-from tl_keras.backbones.catalogue import Backbone
-from tl_keras.backbones.stages import stage_start
+from tl_keras.backbones.backbone import Backbone
 from tl_keras.config import Config
 from tl_keras.datasets import check, sources
 from tl_keras.datasets.augmentation import POLICIES
@@ -35,7 +34,7 @@ from tl_keras.run import (
     refuse_existing,
     remove_checkpoints,
 )
-from tl_keras.training import phases, scratch
+from tl_keras.training import heads, phases, scratch
 from tl_keras.training.history import log_picture
 from tl_keras.training.scratch import Network
 
@@ -80,7 +79,7 @@ def train(
     _prepare_tensorflow(config)
     manifest = sources.find(source)
     sources.require_two_classes(manifest)
-    _refuse_unknown(config)
+    _refuse_unknown(config, len(manifest.class_names))
     manifest = check.check(manifest, config.data.bad_files)
     manifest = split(
         manifest,
@@ -202,15 +201,16 @@ def _prepare_tensorflow(config: Config) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-def _refuse_unknown(config: Config) -> None:
+def _refuse_unknown(config: Config, classes: int) -> None:
     """Finds wrong names and missing weights before any long work."""
     lookup(POLICIES, config.augment.policy, "augmentation policy")
     if config.scratch.name:
         lookup(ARCHITECTURES, config.scratch.name, "architecture")
         return
-    entry = lookup(catalogue.CATALOGUE, config.backbone.name, "backbone")
-    if config.backbone.weights == "imagenet":
-        entry.weights.path()
+    heads.require_classes(config.head, classes)
+    chosen = config.backbone
+    catalogue.require_size(chosen.name, chosen.image_size)
+    catalogue.find_weights(chosen.name, chosen.weights)
 
 
 def with_image_size(config: Config, manifest: Manifest) -> Config:
@@ -238,7 +238,7 @@ def _build(config: Config, manifest: Manifest) -> Backbone | Network:
     backbone = catalogue.load(
         chosen.name, weights=chosen.weights, image_size=chosen.image_size
     )
-    stage_start(backbone.network, backbone.stages, config.fine_tune.unfreeze)
+    backbone.last_frozen(config.fine_tune.unfreeze)
     return backbone
 
 

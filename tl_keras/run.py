@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras.backbones import catalogue
-from tl_keras.backbones.catalogue import Backbone
+from tl_keras.backbones.backbone import Backbone
 from tl_keras.config import Config
 from tl_keras.datasets.images import decode_and_resize
 from tl_keras.datasets.manifest import Manifest
@@ -113,7 +113,7 @@ class Run:
                 weights=None if self.has_weights else config.backbone.weights,
                 image_size=config.backbone.image_size,
             )
-            classifier = attach(backbone, self.class_names, dropout=config.head.dropout)
+            classifier = attach(backbone, self.class_names, config.head)
         if self.has_weights:
             classifier.model.load_weights(self.folder / WEIGHTS)
         return classifier
@@ -121,7 +121,7 @@ class Run:
     @cached_property
     def classify(self) -> Callable[[tf.Tensor], np.ndarray]:
         """From a batch of pixels in [0, 255] to class probabilities."""
-        return predictions.of_batch(self.classifier.model)
+        return predictions.of_batch(self.classifier.model, self.classifier.outputs)
 
     @property
     def has_weights(self) -> bool:
@@ -177,6 +177,7 @@ class Run:
         """
         exportable = Exportable(
             model=self.classifier.model,
+            outputs=self.classifier.outputs,
             classify=self.classify,
             class_names=self.class_names,
             image_size=self.classifier.image_size,

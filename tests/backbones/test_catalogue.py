@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tl_keras.backbones import catalogue
-from tl_keras.errors import UsageError
+from tl_keras.backbones.catalogue import CATALOGUE
+from tl_keras.errors import UsageError, WeightsError
 
 NAME = "efficientnet_lite0"
 
@@ -62,10 +63,58 @@ def test_image_size_below_the_minimum_is_refused(size):
         catalogue.load(NAME, weights=None, image_size=size)
 
 
-@pytest.mark.parametrize("weights", ["imagenet21k", "", "None"])
+@pytest.mark.parametrize("size", [(64, 64, 1), (64, 64, 4), 64.0, "64", True], ids=str)
+def test_image_size_that_is_no_whole_number_is_refused(size):
+    with pytest.raises(UsageError, match="one whole number, .* 3 channels. Received"):
+        catalogue.load(NAME, weights=None, image_size=size)
+
+
+@pytest.mark.parametrize("weights", ["imagenet21k", "", "None", "missing.weights.h5"])
 def test_unknown_weights_are_refused(weights):
-    with pytest.raises(UsageError, match="weights` must be 'imagenet' or null"):
+    with pytest.raises(UsageError, match="must be imagenet, package, none, a weights"):
         catalogue.load(NAME, weights=weights)
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"), [("resnet18", "imagenet"), ("vgg16", "package")]
+)
+def test_weights_that_are_not_published_are_refused(name, weights):
+    with pytest.raises(UsageError, match=f"{name} has no {weights} weights. Give a"):
+        catalogue.load(name, weights=weights, image_size=32)
+
+
+def test_none_is_random_weights():
+    assert catalogue.find_weights(NAME, "none") is None
+
+
+@pytest.mark.parametrize("weights", ["imagenet", "package"])
+def test_packages_weights_go_by_two_names(weights):
+    assert catalogue.find_weights(NAME, weights).suffix == ".pth"
+
+
+def test_weights_file_is_loaded(tmp_path, backbone, other):
+    path = tmp_path / "mine.weights.h5"
+    backbone.network.save_weights(path)
+    loaded = catalogue.load(NAME, weights=str(path), image_size=32)
+    assert loaded.fingerprint() == backbone.fingerprint() != other.fingerprint()
+
+
+def test_weights_of_another_network_are_refused(tmp_path, backbone):
+    path = tmp_path / "mine.weights.h5"
+    backbone.network.save_weights(path)
+    with pytest.raises(WeightsError, match=r"mine\.weights\.h5 does not fit"):
+        catalogue.load("resnet20_cifar", weights=str(path), image_size=32)
+
+
+def test_address_of_weights_needs_their_sha256():
+    with pytest.raises(UsageError, match="needs the file's sha256"):
+        catalogue.load(NAME, weights="https://example.com/x.weights.h5")
+
+
+def test_ours_goes_by_the_plain_name_and_keras_is_named():
+    ours, theirs = CATALOGUE["resnet50"], CATALOGUE["keras:resnet50"]
+    assert ours.build is not theirs.build
+    assert ours.weights == theirs.weights and ours.preprocess == theirs.preprocess
 
 
 def test_model_takes_images_of_the_size_asked_for(backbone):
@@ -76,11 +125,6 @@ def test_model_takes_pixels_from_0_to_255(backbone):
     pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3))
     by_hand = backbone.network((pixels.astype(np.float32) - 127) / 128).numpy()
     assert np.allclose(backbone.model(pixels), by_hand, rtol=1e-5, atol=1e-6)
-
-
-def test_preprocessing_maps_pixels_to_minus_one_to_one(backbone):
-    pixels = np.array([0.0, 127.0, 255.0], np.float32)
-    assert backbone.preprocessing(pixels).numpy().tolist() == [-127 / 128, 0.0, 1.0]
 
 
 def test_feature_map_of_bytes_is_finite(backbone):

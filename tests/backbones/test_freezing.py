@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from tl_keras.backbones import catalogue
-from tl_keras.backbones.freezing import freeze_batch_normalization
+from tl_keras.backbones.freezing import freeze, freeze_batch_normalization
 
 
 def values(model, kind):
@@ -77,3 +77,130 @@ def test_batch_normalization_inside_a_nested_model_is_frozen():
 def test_only_batch_normalization_is_frozen(suffix, trained):
     kept = {type(layer) for layer in suffix.layers if not layer.trainable}
     assert kept == {layers.BatchNormalization}
+
+
+# The smallest of each family that is built in its own way.
+FAMILIES = (
+    "lenet5",
+    "alexnet",
+    "vgg11",
+    "googlenet",
+    "resnet18",
+    "resnet50",
+    "resnet20_cifar",
+    "xception",
+    "mobilenet",
+    "efficientnet_lite0",
+    "resnet50_v2",
+    "inception_v3",
+    "inception_resnet_v2",
+    "mobilenet_v2",
+    "mobilenet_v3_small",
+    "densenet121",
+    "nasnet_mobile",
+    "efficientnet_b0",
+    "efficientnet_v2_b0",
+    "convnext_tiny",
+)
+QUICK = ("lenet5", "mobilenet")
+KINDS = {
+    "head": (0, False),
+    "last stage": (1, False),
+    "all": ("all", False),
+    "all, batch normalization too": ("all", True),
+}
+
+
+def classifier_of(name):
+    """Returns a backbone for small images, and a classifier on it."""
+    entry = catalogue.CATALOGUE[name]
+    size = max(32, entry.minimum_size)
+    backbone = catalogue.load(name, weights=None, image_size=size)
+    x = layers.GlobalAveragePooling2D()(backbone.model.output)
+    outputs = layers.Dense(3, name="logits")(x)
+    model = keras.Model(backbone.model.input, outputs)
+    calibrate(model)
+    return backbone, model
+
+
+def calibrate(model):
+    """Gives every batch normalization statistics of images.
+
+    With the ones it is built with, a deep random network's features are nearly 0, and
+    so is every gradient.
+    """
+    for layer in model._flatten_layers():
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = 0.1
+    for _ in range(3):
+        model(noise(model), training=True)
+
+
+def noise(model, images=4):
+    """Returns random pixels in [0, 255]."""
+    random = np.random.default_rng(0)
+    return random.uniform(0, 255, (images, *model.input_shape[1:])).astype(np.float32)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+        for name in FAMILIES
+    ],
+)
+def family(request):
+    keras.utils.set_random_seed(0)
+    backbone, model = classifier_of(request.param)
+    yield backbone, model, model.get_weights()
+    keras.backend.clear_session()
+
+
+def statistics(model):
+    """Returns the statistics of every batch normalization, as weights."""
+    return [
+        weight
+        for layer in model._flatten_layers()
+        if isinstance(layer, layers.BatchNormalization)
+        for weight in (layer.moving_mean, layer.moving_variance)
+    ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_frozen_weights_stay_and_the_others_move(family, kind):
+    backbone, model, at_first = family
+    model.set_weights(at_first)
+    unfreeze, train_batch_norm = KINDS[kind]
+    freeze(backbone.network, unfreeze, train_batch_norm=train_batch_norm)
+    _, suffix = backbone.split(unfreeze)
+    normalizations = {
+        id(weight)
+        for layer in suffix._flatten_layers()
+        if isinstance(layer, layers.BatchNormalization)
+        for weight in layer.weights
+    }
+    trained = {id(weight) for weight in suffix.weights} - (
+        set() if train_batch_norm else normalizations
+    )
+    before = [(weight, weight.numpy()) for weight in model.weights]
+    moved_statistics = [(weight, weight.numpy()) for weight in statistics(model)]
+    random = np.random.default_rng(0)
+    model.compile(keras.optimizers.Adam(1e-3), "mse", run_eagerly=True)
+    for _ in range(2):
+        model.train_on_batch(noise(model), random.normal(0, 5, (4, 3)))
+    for weight, old in before:
+        head = weight.path.startswith("logits")
+        if not head and id(weight) not in trained:
+            assert np.array_equal(weight.numpy(), old), weight.path
+    # Some gradients are 0: of dead units, of biases in front of a normalization.
+    kernels = [
+        (weight, old)
+        for weight, old in before
+        if id(weight) in trained and len(weight.shape) > 1
+    ]
+    moved = sum((weight.numpy() != old).any() for weight, old in kernels)
+    assert moved >= 0.9 * len(kernels)
+    assert bool(kernels) == bool(unfreeze)
+    assert (model.get_layer("logits").kernel.numpy() != before[-2][1]).any()
+    changed = [(weight.numpy() != old).any() for weight, old in moved_statistics]
+    assert all(changed) if train_batch_norm else not any(changed)

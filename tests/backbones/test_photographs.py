@@ -7,7 +7,7 @@ from PIL import Image
 from skimage import data
 from sklearn.datasets import load_sample_image
 
-from tl_keras.architectures.names import ARCHITECTURES, build
+from tl_keras.architectures.names import build
 from tl_keras.backbones.catalogue import CATALOGUE
 
 # Photograph → the ImageNet classes that are right for it.
@@ -19,7 +19,7 @@ PHOTOGRAPHS = {
     # Palace.
     "china": (lambda: load_sample_image("china.jpg"), {698}),
 }
-LITES = [name for name in CATALOGUE if name.startswith("efficientnet_lite")]
+LITES = [f"efficientnet_lite{number}" for number in range(3)]
 
 
 @pytest.fixture(scope="module", params=LITES)
@@ -40,7 +40,7 @@ def ranking(entry, network, pixels):
     square = Image.fromarray(pixels).crop((left, top, left + side, top + side))
     size = (entry.image_size, entry.image_size)
     small = np.asarray(square.resize(size, Image.Resampling.BICUBIC), np.float32)
-    logits = network((small * entry.scale + entry.offset)[np.newaxis])
+    logits = network(entry.preprocess(small[np.newaxis]))
     return np.argsort(logits.numpy()[0])[::-1].tolist()
 
 
@@ -61,13 +61,3 @@ def test_random_weights_do_not_know_the_photographs():
         for load, right in PHOTOGRAPHS.values()
     ]
     assert not any(first)
-
-
-@pytest.mark.parametrize("name", LITES)
-def test_catalogue_and_table_of_architectures_agree(name):
-    entry, architecture = CATALOGUE[name], ARCHITECTURES[name]
-    assert (entry.image_size, entry.minimum_size, entry.top1) == (
-        architecture.image_size,
-        architecture.minimum_size,
-        architecture.top1,
-    )

@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from tl_keras.backbones import catalogue
-from tl_keras.backbones.stages import cut_layers, stage_start, stages
+from tl_keras.backbones.stages import blocks, cut_layers, last_frozen, output_of, stages
 from tl_keras.errors import UsageError
 
 LITE0_STAGES = (
@@ -137,6 +137,44 @@ def test_normalization_at_the_start_is_no_stage():
     assert stages(network) == ("block1_conv",)
 
 
+def names_of_blocks(network):
+    return [block.name for block in blocks(network)]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("conv2_block1_out", "conv2_block2_out"), ["conv2_block1", "conv2_block2"]),
+        (("conv2_block1_1_conv", "conv2_block1_2_conv"), ["conv2_block1"]),
+        (("block35_1_conv", "block35_2_conv"), ["block35_1", "block35_2"]),
+        (("block_1_expand", "block_1_project"), ["block_1"]),
+        (
+            ("stage_0_block_0_a", "stage_0_block_1_a"),
+            [f"stage_0_block_{n}" for n in (0, 1)],
+        ),
+        (("block5a_add", "block5b_add"), ["block5a", "block5b"]),
+        (("stem_conv", "top_conv"), ["stem", "top"]),
+        # The network's own name in front says nothing.
+        (("net_stage_0_conv", "net_stage_1_conv"), ["stage_0", "stage_1"]),
+    ],
+    ids=str,
+)
+def test_blocks_are_read_off_the_layers_names(names, expected):
+    inputs = x = keras.Input((8, 8, 3))
+    for name in names:
+        x = conv(x, name)
+    assert names_of_blocks(keras.Model(inputs, x, name="net")) == expected
+
+
+def test_layers_that_keras_numbered_belong_to_the_block_before_them():
+    inputs = keras.Input((8, 8, 3))
+    x = layers.ReLU()(conv(inputs, "block1_conv"))
+    x = layers.Conv2D(4, 1)(x) + x
+    network = keras.Model(inputs, conv(x, "block2_conv"))
+    assert names_of_blocks(network) == ["block1", "block2"]
+    assert blocks(network)[0].end == x._keras_history.operation.name
+
+
 @pytest.mark.parametrize("side", [1, 4, 32, 33, None])
 def test_stages_do_not_depend_on_the_image_size(side):
     inputs = x = keras.Input((side, side, 3))
@@ -160,7 +198,7 @@ def test_cut_at_a_sum_that_is_written_with_a_plus():
     shortcut = conv(inputs, "block1_conv", strides=2)
     x = conv(shortcut, "block1_more") + shortcut
     network = keras.Model(inputs, conv(x, "block2_conv", strides=2))
-    assert stage_start(network, stages(network), 1) is x
+    assert output_of(network, last_frozen(network, 1)) is x
 
 
 @pytest.fixture(scope="module")
@@ -239,16 +277,72 @@ def test_prefix_shares_its_weights_with_the_network(lite0):
 
 
 def test_last_stage_of_lite0_starts_behind_block_5(lite0):
-    start = stage_start(lite0.network, lite0.stages, 1)
-    assert start is lite0.network.get_layer("block5c_add").output
+    assert lite0.last_frozen(1) == "block5c_add"
 
 
-def test_no_stage_starts_behind_the_whole_network(lite0):
-    start = stage_start(lite0.network, lite0.stages, 0)
-    assert start is lite0.network.get_layer("top_activation").output
+def test_nothing_is_behind_the_whole_network(lite0, images, whole):
+    prefix, suffix = lite0.split(0)
+    assert not suffix.weights
+    assert np.array_equal(suffix(prefix(images)).numpy(), prefix(images).numpy())
+    assert np.allclose(prefix(images).numpy(), whole, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("unfreeze", [-1, 5, 6, 100])
+@pytest.mark.parametrize("unfreeze", ["all", 5])
+def test_prefix_of_a_network_that_trains_whole_is_the_preprocessing(
+    lite0, images, whole, unfreeze
+):
+    prefix, suffix = lite0.split(unfreeze)
+    assert not prefix.weights
+    assert np.allclose(prefix(images).numpy(), (images - 127) / 128, atol=1e-6)
+    assert np.allclose(suffix(prefix(images)).numpy(), whole, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("unfreeze", [-1, 6, 100])
 def test_number_of_stages_out_of_range_is_refused(lite0, unfreeze):
-    with pytest.raises(UsageError, match="must be 0 to 4 .*Received: "):
+    with pytest.raises(UsageError, match="must be 0 to 5 stages .*Received: "):
         lite0.split(unfreeze)
+
+
+@pytest.mark.parametrize(
+    ("unfreeze", "last"),
+    [
+        (1, "block5c_add"),
+        (2, "block3b_add"),
+        ("block6a", "block5c_add"),
+        ("block6c", "block6b_add"),
+        ("block6c_add", "block6b_add"),
+        ("block6a_dwconv", "block6a_expand_activation"),
+        ("top", "block7a_project_bn"),
+        ("top_activation", "top_bn"),
+        ("stem", None),
+        ("stem_conv", None),
+        ("stem_bn", "stem_conv"),
+        (0.01, "block7a_project_bn"),
+        (0.1, "block6d_add"),
+        (0.5, "block4c_add"),
+        (0.999, None),
+        ("all", None),
+        (0, "top_activation"),
+    ],
+    ids=str,
+)
+def test_what_trains_is_said_in_stages_names_shares_or_all(lite0, unfreeze, last):
+    assert lite0.last_frozen(unfreeze) == last
+
+
+@pytest.mark.parametrize("name", ["block8", "block6", "", "5"])
+def test_name_that_the_network_lacks_is_refused_with_its_blocks(lite0, name):
+    with pytest.raises(UsageError, match="no block or layer .*block6a, .*top"):
+        lite0.split(name)
+
+
+def test_name_that_is_nearly_right_is_suggested(lite0):
+    with pytest.raises(UsageError, match="Did you mean 'block6a'?"):
+        lite0.split("blck6a")
+
+
+def test_place_of_the_cut_counts_the_frozen_layers(lite0):
+    layers_behind = len(lite0.network.layers) - lite0.place_of_cut(1)
+    # The suffix has an input of its own.
+    assert layers_behind == len(lite0.split(1)[1].layers) - 1
+    assert lite0.place_of_cut("all") == 0

@@ -10,9 +10,10 @@ from tl_keras.config import Augment
 from tl_keras.datasets import batches
 from tl_keras.errors import StorageError
 from tl_keras.training import cache as cache_module
+from tl_keras.training import heads
 from tl_keras.training.cache import PrefixCache
 
-BOTH = ("cut", "pooled")
+BOTH = ("cut", "avg")
 
 
 @pytest.fixture
@@ -40,10 +41,24 @@ def test_cut_is_what_the_prefix_computes(cache, manifest):
     np.testing.assert_allclose(found, expected, rtol=2e-3, atol=1e-3)
 
 
-def test_pooled_is_the_mean_of_the_last_feature_map(cache, manifest):
-    found = cache.read(manifest, BOTH, what="all")["pooled"]
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("feature_map", lambda maps: maps),
+        ("avg", lambda maps: maps.mean(axis=(1, 2))),
+        ("max", lambda maps: maps.max(axis=(1, 2))),
+        ("flatten", lambda maps: maps.reshape(len(maps), -1)),
+    ],
+)
+def test_features_are_made_of_the_last_feature_map(cache, manifest, name, expected):
+    found = cache.read(manifest, ("cut", name), what="all")[name]
     feature_map = cache.backbone.model(pixels(manifest), training=False).numpy()
-    np.testing.assert_allclose(found, feature_map.mean(axis=(1, 2)), rtol=1e-4)
+    precision = {"rtol": 1e-4} if found.dtype == np.float32 else {"atol": 2e-3}
+    np.testing.assert_allclose(found, expected(feature_map), **precision)
+
+
+def test_every_output_has_a_precision():
+    assert set(cache_module.DTYPES) == {"cut", *heads.FEATURES}
 
 
 def test_second_read_computes_nothing(cache, manifest, request):
@@ -91,7 +106,13 @@ def test_key_depends_on_the_image_size(cache, manifest):
 
 @pytest.mark.parametrize(
     "change",
-    [{"view": 2}, {"seed": 1}, {"policy": "other"}, {"outputs": ("cut",)}],
+    [
+        {"view": 2},
+        {"seed": 1},
+        {"policy": "other"},
+        {"outputs": ("cut",)},
+        {"outputs": ("cut", "max")},
+    ],
     ids=str,
 )
 def test_key_depends_on_view_seed_policy_and_outputs(cache, manifest, change):
@@ -150,5 +171,5 @@ def test_full_disk_is_named_before_anything_is_computed(
 
 def test_all_frozen_cache_needs_no_cut(backbone, manifest, tmp_path):
     cache = PrefixCache(backbone, 0, tmp_path / "prefix")
-    found = cache.read(manifest, ("pooled",), what="all")
-    assert found["pooled"].shape == (len(manifest.rows), 8)
+    found = cache.read(manifest, ("avg",), what="all")
+    assert found["avg"].shape == (len(manifest.rows), 8)

@@ -8,6 +8,7 @@ import pytest
 from keras import layers
 
 from tl_keras.backbones.freezing import freeze_batch_normalization
+from tl_keras.config import Head
 from tl_keras.datasets import batches
 from tl_keras.training import cache, loop, phases
 from tl_keras.training.examples import Cached
@@ -17,7 +18,7 @@ from tl_keras.training.history import History
 
 @pytest.fixture
 def classifier(backbone, manifest):
-    return attach(backbone, manifest.class_names, dropout=0.2)
+    return attach(backbone, manifest.class_names, Head())
 
 
 def weights_of(model):
@@ -41,24 +42,155 @@ def test_head_phase_leaves_the_backbone_unchanged(
 
 @pytest.mark.parametrize("solver", ["lbfgs", "gradient"])
 def test_head_phase_learns_the_colours(classifier, manifest, config, tmp_path, solver):
-    config = config.override(
-        head_phase={"solver": solver, "epochs": 30, "learning_rate": 0.3}
-    )
+    chosen = {"solver": solver, "epochs": 30, "learning_rate": 0.3, "patience": 30}
+    config = config.override(head_phase=chosen)
     history = phases.train_head(classifier, manifest, config, History(tmp_path))
     assert history.epochs[-1].val_accuracy == 1.0
 
 
-@pytest.mark.parametrize("unfreeze", [1, 2])
-def test_fine_tuning_moves_the_last_stages_only(
-    classifier, manifest, config, tmp_path, unfreeze
+HEADS = {
+    "max": Head(pooling="max"),
+    "gem": Head(pooling="gem", outputs="multi_label"),
+    "conv": Head(conv_filters=6, conv_kernel_size=3, batch_norm=True, dropout=0.0),
+    "mlp": Head(hidden=(12,), batch_norm=True, dropout=0.0),
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "gem",
+        "mlp",
+        pytest.param("max", marks=pytest.mark.slow),
+        pytest.param("conv", marks=pytest.mark.slow),
+    ],
+)
+def test_fine_tuning_starts_from_what_the_head_phase_trained(
+    backbone, manifest, config, tmp_path, name
+):
+    classifier = attach(backbone, manifest.class_names, HEADS[name])
+    config = config.override(
+        head_phase={"epochs": 2, "learning_rate": 0.1},
+        # So slow that nothing moves.
+        fine_tune={"epochs": 1, "learning_rate": 1e-12},
+    )
+    weights = classifier.head.trainable_weights
+    new = [weight.numpy() for weight in weights]
+    history = phases.train_head(classifier, manifest, config, History(tmp_path))
+    trained = [weight.numpy() for weight in weights]
+    phases.fine_tune(classifier, manifest, config, history)
+    for weight, before, at_first in zip(weights, trained, new):
+        assert not np.array_equal(before, at_first), weight.path
+        np.testing.assert_allclose(weight, before, atol=1e-6)
+
+
+@pytest.mark.parametrize("solver", ["auto", "lbfgs"])
+def test_binary_head_is_solved_like_the_logistic_regression(
+    backbone, manifest, config, tmp_path, solver
+):
+    rows = tuple(row for row in manifest.rows if row.label != "red")
+    manifest = dataclasses.replace(manifest, rows=rows)
+    classifier = attach(backbone, manifest.class_names, Head(outputs="binary"))
+    config = config.override(head_phase={"solver": solver})
+    history = phases.train_head(classifier, manifest, config, History(tmp_path))
+    assert len(history.epochs) == 1 and history.epochs[0].val_accuracy == 1.0
+    chosen = manifest.split("validation")
+    (pixels,) = batches.images(chosen, 32, 64)
+    logits = classifier.model(np.asarray(pixels, np.float32), training=False)
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    expected = float(loss(np.array(chosen.labels())[:, np.newaxis], logits))
+    assert expected == pytest.approx(history.epochs[0].val_loss, rel=1e-3)
+
+
+def test_flattened_feature_map_is_solved_too(backbone, manifest, config, tmp_path):
+    classifier = attach(backbone, manifest.class_names, Head(pooling="flatten"))
+    history = phases.train_head(classifier, manifest, config, History(tmp_path))
+    assert len(history.epochs) == 1 and history.epochs[0].accuracy == 1.0
+
+
+def test_penalty_left_open_is_chosen_and_said(
+    classifier, manifest, config, tmp_path, capsys
+):
+    config = config.override(head_phase={"l2": None})
+    phases.train_head(classifier, manifest, config, History(tmp_path))
+    assert "by cross-validation on" in capsys.readouterr().err
+
+
+def test_both_phases_know_what_the_logits_stand_for(
+    backbone, manifest, config, tmp_path, monkeypatch
+):
+    noted = []
+
+    def note(model, *examples, kind, history, **others):
+        noted.append(kind)
+        return history
+
+    monkeypatch.setattr(loop, "train", note)
+    classifier = attach(backbone, manifest.class_names, HEADS["gem"])
+    phases.train_head(classifier, manifest, config, History(tmp_path))
+    phases.fine_tune(classifier, manifest, config, History(tmp_path))
+    assert noted == ["multi_label"] * 2
+
+
+def test_batch_normalization_of_the_head_trains_in_fine_tuning_too(
+    backbone, manifest, config, tmp_path
+):
+    classifier = attach(backbone, manifest.class_names, HEADS["mlp"])
+    norm = classifier.head.get_layer("hidden1_bn")
+    before = [weight.numpy() for weight in norm.weights]
+    phases.fine_tune(classifier, manifest, config, History(tmp_path))
+    for old, new in zip(before, norm.weights):
+        assert not np.array_equal(old, new), new.path
+
+
+@pytest.mark.parametrize(
+    ("unfreeze", "stages"),
+    [(1, {3}), (2, {2, 3}), ("block2", {2, 3}), (0.3, {3}), ("all", {1, 2, 3})],
+    ids=str,
+)
+def test_fine_tuning_moves_what_is_unfrozen_only(
+    classifier, manifest, config, tmp_path, unfreeze, stages
 ):
     config = config.override(fine_tune={"unfreeze": unfreeze, "patience": 2})
     before = weights_of(classifier.backbone.network)
     phases.fine_tune(classifier, manifest, config, History(tmp_path))
     after = weights_of(classifier.backbone.network)
     moved = {name for name in before if not np.array_equal(before[name], after[name])}
-    expected = {f"block{stage}_conv/kernel" for stage in range(3, 3 - unfreeze, -1)}
-    assert moved == expected
+    assert moved == {f"block{stage}_conv/kernel" for stage in stages}
+
+
+@pytest.mark.parametrize("unfreeze", [1, "all"])
+def test_batch_normalization_trains_where_the_config_says_so(
+    classifier, manifest, config, tmp_path, unfreeze
+):
+    config = config.override(
+        fine_tune={"unfreeze": unfreeze, "train_batch_norm": True, "ema_momentum": 0}
+    )
+    before = weights_of(classifier.backbone.network)
+    phases.fine_tune(classifier, manifest, config, History(tmp_path))
+    after = weights_of(classifier.backbone.network)
+    moved = {name for name in before if not np.array_equal(before[name], after[name])}
+    stages = {1, 2, 3} if unfreeze == "all" else {3}
+    parts = ("conv/kernel", *(f"bn/{part}" for part in ("gamma", "beta")))
+    parts += ("bn/moving_mean", "bn/moving_variance")
+    assert moved == {f"block{stage}_{part}" for stage in stages for part in parts}
+
+
+def test_nothing_is_cached_at_a_cut_where_all_trains(
+    classifier, manifest, config, tmp_path, monkeypatch
+):
+    config = config.override(fine_tune={"unfreeze": "all"})
+    asked = []
+    read = cache.PrefixCache.read
+
+    def noted(self, manifest, outputs, **options):
+        asked.append(outputs)
+        return read(self, manifest, outputs, **options)
+
+    monkeypatch.setattr(cache.PrefixCache, "read", noted)
+    history = phases.train_head(classifier, manifest, config, History(tmp_path))
+    phases.fine_tune(classifier, manifest, config, history)
+    assert set(asked) == {("avg",)}
 
 
 def test_fine_tuning_keeps_batch_normalization_bit_equal(
@@ -92,11 +224,11 @@ def test_training_on_the_cached_cut_equals_training_on_images(
 ):
     """Same seed, no augmentation, no mixing; float32 in the cache, as in the images."""
     monkeypatch.setitem(cache.DTYPES, "cut", np.dtype(np.float32))
+    classifier = attach(classifier.backbone, manifest.class_names, Head(dropout=0.0))
     start = [weight.numpy() for weight in classifier.model.weights]
     config = config.override(
         augment={"views": 1}, fine_tune={"epochs": 3, "ema_momentum": 0.0, "mixup": 0.0}
     )
-    classifier = dataclasses.replace(classifier, dropout=0.0)
     phases.fine_tune(classifier, manifest, config, History(tmp_path / "cached"))
     cached = [weight.numpy() for weight in classifier.model.weights]
     classifier.model.set_weights(start)

@@ -46,6 +46,16 @@ def test_copy_is_frozen_where_the_model_is(model):
     assert frozen == {"bn", "expand"}
 
 
+def test_model_inside_the_model_and_operations_are_copied_too():
+    inputs = keras.Input((6, 6, 3))
+    inner = keras.Model(inputs, layers.Conv2D(5, 1, name="inner")(inputs) + 1)
+    model = keras.Model(inputs, inner(inputs) * 2)
+    copy = as_products(model)
+    kinds = {type(layer) for layer in copy._flatten_layers()}
+    assert layers.Dense in kinds and layers.Conv2D not in kinds
+    np.testing.assert_allclose(copy(PIXELS), model(PIXELS), rtol=1e-5, atol=1e-6)
+
+
 def test_trained_copy_equals_the_trained_model(model):
     copy = as_products(model)
     for network in (model, copy):

@@ -1,9 +1,8 @@
-"""Training from random weights: images anew each epoch, all layers move."""
+"""Training from random weights: all layers move."""
 
 import numpy as np
 import pytest
 
-from tl_keras.datasets import batches
 from tl_keras.errors import UsageError
 from tl_keras.training import scratch
 from tl_keras.training.history import History
@@ -15,48 +14,6 @@ def config(config):
         scratch={"name": "lenet5", "epochs": 2, "batch_size": 8},
         augment={"policy": "none"},
     )
-
-
-@pytest.fixture(params=["in memory", "from files"])
-def images(manifest, request):
-    train = manifest.split("train")
-    memory = 1 << 30 if request.param == "in memory" else 0
-    labels = np.array(train.labels())
-    return scratch.Images(train, 32, labels, "light", seed=0, memory=memory)
-
-
-def drawn(images, epoch, places):
-    random = np.random.default_rng(0)
-    return np.concatenate(list(images.drawn(np.array(places), epoch, random, 2)))
-
-
-def test_images_come_in_the_order_that_is_asked_for(images):
-    forth, back = drawn(images, 0, [0, 1, 2, 3]), drawn(images, 0, [3, 2, 1, 0])
-    np.testing.assert_array_equal(forth, back[::-1])
-
-
-def test_views_are_the_same_from_memory_and_from_files(manifest):
-    train = manifest.split("train")
-    one, other = (
-        scratch.Images(train, 32, np.array([]), "light", seed=0, memory=memory)
-        for memory in (0, 1 << 30)
-    )
-    np.testing.assert_array_equal(drawn(one, 3, [4, 2]), drawn(other, 3, [4, 2]))
-
-
-def test_every_epoch_shows_other_views(images):
-    assert not np.array_equal(drawn(images, 0, [0, 1]), drawn(images, 1, [0, 1]))
-
-
-def test_no_epoch_shows_the_plain_images(images):
-    plain = np.concatenate(list(images.in_order(2)))
-    assert not np.array_equal(drawn(images, 0, [0, 1]), plain[:2])
-
-
-def test_validation_sees_the_plain_images(images):
-    data = batches.images(images.manifest, 32, 100)
-    (plain,) = [batch.numpy() for batch in data]
-    np.testing.assert_array_equal(np.concatenate(list(images.in_order(7))), plain)
 
 
 def test_all_layers_train(config, manifest, tmp_path):

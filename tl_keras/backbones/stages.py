@@ -1,9 +1,36 @@
-"""Where a network can be cut, read off its graph."""
+"""Where a network can be cut, read off its graph: cuts, blocks and stages."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from keras import KerasTensor, Model, Operation, layers
 
 from tl_keras.architectures.graph import graph_nodes
 from tl_keras.errors import UsageError
+from tl_keras.registry import suggestion
+
+ALL = "all"
+STEM = "stem"
+# `conv2_block1_out` is of the block `conv2_block1`, `block35_2_ac` of `block35_2`,
+# `block_1_expand` of `block_1`, `block5c_add` of `block5c`.
+BLOCK = re.compile(r"([^\d]*\d+[^_]*)(_block_?\d+|_\d+(?=_|$))?")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Layers between two cuts that are named alike.
+
+    Attributes:
+        name: What their names have in common.
+        end: The last of them. Every path through the network runs through it.
+        stage: Number of the stage that the block is part of, from 0.
+    """
+
+    name: str
+    end: str
+    stage: int
 
 
 def cut_layers(network: Model) -> list[str]:
@@ -39,30 +66,65 @@ def _cut_places(nodes: list) -> list[int]:
     return cuts
 
 
-def stages(network: Model) -> tuple[str, ...]:
-    """Returns the last layer of each stage, from the input to the output.
+def blocks(network: Model) -> tuple[Block, ...]:
+    """Returns the blocks of a network, from the input to the output.
 
-    A stage is the blocks at one stride, and a cut lies between blocks: there the
-    feature map is narrow, inside a block it can be six times as wide. The stride, and
-    not the size of the feature map, tells stages apart: in small images two of them
-    can have maps of one size. What holds no kernel, as a pooling at the end, is part
-    of the stage before it.
+    A cut lies between blocks: there the feature map is narrow, inside a block it can
+    be six times as wide. What holds no kernel is part of the block before it, as a
+    normalization at the end; where it makes the feature map smaller, of the one
+    behind it.
+
+    The blocks at one stride are a stage. The stride, and not the size of the feature
+    map, tells stages apart: in small images two of them can have maps of one size.
 
     Args:
-        network: A functional model whose layers are named block by block.
+        network: A functional model whose layers are named block by block. Layers that
+            Keras has numbered (`conv2d_7`) belong to the block before them.
     """
     nodes = graph_nodes(network)
-    strides = _strides(nodes)
-    last_at = {strides[place]: place for place in _block_ends(nodes)}
-    ends: list[int] = []
+    names, strides = _block_names(nodes, network.name), _strides(nodes)
+    parts: list[tuple[str, int]] = []
     start = 0
-    for place in last_at.values():
+    for place in _ends_by_name(nodes, names):
+        last = place == len(nodes) - 1
         if any(_has_kernel(node.operation) for node in nodes[start : place + 1]):
-            ends.append(place)
-        elif ends:
-            ends[-1] = place
+            parts.append((names[place], place))
+        elif parts and (last or strides[place] == strides[parts[-1][1]]):
+            parts[-1] = (parts[-1][0], place)
+        else:
+            continue
         start = place + 1
-    return tuple(nodes[place].operation.name for place in ends)
+    found: list[Block] = []
+    stage_of: dict[int, int] = {}
+    for name, place in parts:
+        stage = stage_of.setdefault(strides[place], len(stage_of))
+        found.append(Block(name, nodes[place].operation.name, stage))
+    return tuple(found)
+
+
+def _ends_by_name(nodes: list, names: list[str]) -> list[int]:
+    """Returns the places of the cuts behind which the name of the block changes."""
+    # Padding belongs to the strided layer behind it.
+    cuts = [
+        place
+        for place in _cut_places(nodes)
+        if not isinstance(nodes[place].operation, layers.ZeroPadding2D)
+    ]
+    return [
+        place
+        for place, following in zip(cuts, [*cuts[1:], None])
+        if following is None or names[place] != names[following]
+    ]
+
+
+def stages(network: Model) -> tuple[str, ...]:
+    """Returns the last layer of each stage, from the input to the output."""
+    return stage_ends(blocks(network))
+
+
+def stage_ends(found: tuple[Block, ...]) -> tuple[str, ...]:
+    """Returns the last layer of each stage of a network's blocks."""
+    return tuple({block.stage: block.end for block in found}.values())
 
 
 def _has_kernel(operation: Operation) -> bool:
@@ -70,33 +132,25 @@ def _has_kernel(operation: Operation) -> bool:
     return any(len(weight.shape) > 1 for weight in getattr(operation, "weights", ()))
 
 
-def _block_ends(nodes: list) -> list[int]:
-    """Returns the places of the cuts between blocks, and of the last cut."""
-    # Padding belongs to the strided layer behind it.
-    cuts = [
-        place
-        for place in _cut_places(nodes)
-        if not isinstance(nodes[place].operation, layers.ZeroPadding2D)
-    ]
-    blocks = [_block(nodes[place].operation.name) for place in cuts]
-    return [
-        place
-        for place, block, following in zip(cuts, blocks, [*blocks[1:], None])
-        if block != following
-    ]
+def _block_names(nodes: list, network: str) -> list[str]:
+    """Returns of each node which block it is part of."""
+    names: list[str] = []
+    for node in nodes:
+        name = node.operation.name.removeprefix(f"{network}_")
+        if _is_numbered(node.operation):
+            names.append(names[-1] if names else STEM)
+        elif match := BLOCK.match(name):
+            names.append(match[0])
+        else:
+            # Without a number it is the first word: `stem_conv` → `stem`.
+            names.append(name.split("_")[0])
+    return names
 
 
-def _block(name: str) -> str:
-    """Returns the block in a layer's name: its words up to the first with a digit.
-
-    `block5c_add` → `block5c`, `conv_dw_1_relu` → `conv_dw_1`. Without a digit it is
-    the first word: `stem_conv` → `stem`.
-    """
-    words = name.split("_")
-    for count, word in enumerate(words, start=1):
-        if any(character.isdigit() for character in word):
-            return "_".join(words[:count])
-    return words[0]
+def _is_numbered(operation: Operation) -> bool:
+    """Tells whether Keras named a layer, by its class and a number."""
+    stem = re.sub(r"_\d+$", "", operation.name).replace("_", "")
+    return stem == type(operation).__name__.lower()
 
 
 def _strides(nodes: list) -> list[int]:
@@ -116,17 +170,67 @@ def _own_stride(operation: Operation) -> int:
     return strides if isinstance(strides, int) else max(strides)
 
 
-def stage_start(network: Model, stages: tuple[str, ...], unfreeze: int) -> KerasTensor:
-    """Returns the tensor at which the last `unfreeze` stages begin.
+def last_frozen(network: Model, unfreeze: int | float | str) -> str | None:
+    """Returns the layer behind which a network trains.
+
+    Args:
+        network: A functional model.
+        unfreeze: What trains: a number of stages, counted from the end; the share of
+            the blocks, as a float, counted from the end; the name of a block or layer,
+            for that and all behind it; or `all`.
+
+    Returns:
+        The layer's name, `None` where all layers train.
 
     Raises:
-        UsageError: If the network has no more than `unfreeze` stages.
+        UsageError: If the network has no such part.
     """
-    if not 0 <= unfreeze < len(stages):
+    found = blocks(network)
+    if unfreeze == ALL:
+        return None
+    if isinstance(unfreeze, str):
+        return _last_before(network, unfreeze, found)
+    if isinstance(unfreeze, float):
+        trained = min(len(found), math.ceil(unfreeze * len(found)))
+        return _end([block.end for block in found], trained)
+    ends = stage_ends(found)
+    if not 0 <= unfreeze <= len(ends):
         raise UsageError(
-            f"`fine_tune.unfreeze` must be 0 to {len(stages) - 1} for {network.name}, "
-            f"whose stages end at {', '.join(stages)}. Received: {unfreeze}"
+            f"`fine_tune.unfreeze` must be 0 to {len(ends)} stages for {network.name}. "
+            f"Received: {unfreeze}"
         )
-    name = stages[len(stages) - 1 - unfreeze]
-    # Not `get_layer`: an addition written as `x + y` is an operation and no layer.
-    return next(x for x in network.operations if x.name == name).output
+    return _end(ends, unfreeze)
+
+
+def _end(ends: Sequence[str], trained: int) -> str | None:
+    """Returns where the part before the last `trained` ones ends."""
+    frozen = len(ends) - trained
+    return ends[frozen - 1] if frozen else None
+
+
+def _last_before(network: Model, name: str, found: tuple[Block, ...]) -> str | None:
+    """Returns the last cut before a block or layer."""
+    nodes = graph_nodes(network)
+    of_block = _block_names(nodes, network.name)
+    places = [
+        place
+        for place, node in enumerate(nodes)
+        if name in (node.operation.name, of_block[place])
+    ]
+    if not places:
+        raise UsageError(
+            f"`fine_tune.unfreeze`: {network.name} has no block or layer {name!r}."
+            f"{suggestion(name, {block.name for block in found})}"
+        )
+    cuts = [place for place in _cut_places(nodes) if place < places[0]]
+    return nodes[cuts[-1]].operation.name if cuts else None
+
+
+def output_of(network: Model, name: str | None) -> KerasTensor:
+    """Returns a layer's output, of `None` the network's input."""
+    if name is None:
+        return network.input
+    # Not the layer's `output`: a layer that another network has too, as one that was
+    # cut out of it, has several.
+    nodes = graph_nodes(network)
+    return next(node for node in nodes if node.operation.name == name).outputs[0]

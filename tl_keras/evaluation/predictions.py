@@ -15,6 +15,7 @@ from tl_keras.datasets.check import reason
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.files import write_text
 from tl_keras.progress import track
+from tl_keras.training import outputs
 
 BATCH_SIZE = 32
 
@@ -56,18 +57,19 @@ def probabilities(
     return np.concatenate([classify(images) for images in tracked])
 
 
-def of_batch(model: keras.Model) -> Callable[[tf.Tensor], np.ndarray]:
+def of_batch(model: keras.Model, kind: str) -> Callable[[tf.Tensor], np.ndarray]:
     """Returns a function from a batch of pixels to class probabilities.
 
     It is traced once, which takes seconds: call `of_batch` once for many batches.
 
     Args:
         model: From pixels in [0, 255] to logits.
+        kind: What the logits stand for: see `training.outputs`.
     """
     # Without a signature every other size of batch would be traced anew.
     pixels = tf.TensorSpec(model.inputs[0].shape, tf.float32)
     call = tf.function(
-        lambda images: tf.nn.softmax(model(images, training=False)),
+        lambda images: outputs.probabilities(model(images, training=False), kind),
         input_signature=[pixels],
     )
     return lambda images: call(tf.cast(images, tf.float32)).numpy()

@@ -20,6 +20,7 @@ from tl_keras.export.loaded import EXPORT_FILE, LABELS_FILE, Export
 from tl_keras.export.verify import verify
 from tl_keras.files import replacing, write_json, write_text
 from tl_keras.progress import say
+from tl_keras.training import outputs
 from tl_keras.training.engine import constant_graph
 
 PACKAGES = ("tensorflow", "keras", "numpy", "tl_keras")
@@ -31,14 +32,16 @@ class Exportable:
 
     Attributes:
         model: From pixels in [0, 255] to logits.
+        outputs: What the logits stand for: see `training.outputs`.
         classify: From a batch of pixels to the probabilities that Keras computes.
-        class_names: In the order of the logits.
+        class_names: In the order of the probabilities.
         image_size: Side of the images in pixels.
         test: Images to compare the export on.
         facts: Goes into the export's manifest: backbone, metrics, ….
     """
 
     model: keras.Model
+    outputs: str
     classify: Callable[[tf.Tensor], np.ndarray]
     class_names: tuple[str, ...]
     image_size: int
@@ -99,11 +102,12 @@ def _write(path: Path, exportable: Exportable) -> None:
 
     def classify_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
         (logits,) = run(images)
-        class_id = tf.argmax(logits, axis=-1)
+        probabilities = outputs.probabilities(logits, exportable.outputs)
+        class_id = tf.argmax(probabilities, axis=-1)
         return {
             "label": tf.gather(tf.constant(exportable.class_names), class_id),
             "class_id": class_id,
-            "probabilities": tf.nn.softmax(logits),
+            "probabilities": probabilities,
         }
 
     def classify(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:

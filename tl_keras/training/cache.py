@@ -18,12 +18,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tl_keras.backbones.catalogue import Backbone
+from tl_keras.backbones.backbone import Backbone
 from tl_keras.config import Augment
 from tl_keras.datasets import batches
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.files import replacing, require_space, storage_errors
 from tl_keras.progress import track
+from tl_keras.training import heads
 from tl_keras.training.engine import constant_graph
 
 logger = logging.getLogger(__name__)
@@ -31,8 +32,15 @@ logger = logging.getLogger(__name__)
 # Change it when the meaning of the files changes.
 FORMAT = 1
 BATCH_SIZE = 16
+CUT = "cut"
 # Feature maps are many: half precision. Pooled features are few and get solved.
-DTYPES = {"cut": np.dtype(np.float16), "pooled": np.dtype(np.float32)}
+DTYPES = {
+    CUT: np.dtype(np.float16),
+    "feature_map": np.dtype(np.float16),
+    "flatten": np.dtype(np.float16),
+    "avg": np.dtype(np.float32),
+    "max": np.dtype(np.float32),
+}
 
 
 @dataclass(frozen=True)
@@ -53,12 +61,13 @@ class PrefixCache:
 
     Attributes:
         backbone: The network.
-        unfreeze: Stages behind the cut; 0 where the whole backbone is frozen.
+        unfreeze: What is behind the cut, see `Backbone.split`; 0 where the whole
+            backbone is frozen.
         folder: Where the arrays lie.
     """
 
     backbone: Backbone
-    unfreeze: int
+    unfreeze: int | float | str
     folder: Path
 
     def read(
@@ -76,8 +85,9 @@ class PrefixCache:
         Args:
             manifest: The images of one split.
             outputs: Names of what is wanted: `cut`, the feature map where the frozen
-                part ends, float16 `(images, height, width, channels)`; `pooled`, the
-                last feature map averaged over space, float32 `(images, channels)`.
+                part ends, float16 `(images, height, width, channels)`; keys of
+                `heads.FEATURES`, made of the last feature map: itself or pooled,
+                float32 `(images, channels)`.
             what: What the images are, for the progress bar.
             augment: The policy of the views beyond the plain one.
             view: Which view.
@@ -116,21 +126,18 @@ class PrefixCache:
         seed: int,
     ) -> str:
         """Returns a digest of all that the numbers depend on."""
+        cut = self.backbone.place_of_cut(self.unfreeze)
         parts = {
             "format": FORMAT,
             "backbone": self.backbone.fingerprint(),
             "image_size": self.backbone.image_size,
-            "cut": self._cut_name() if "cut" in outputs else None,
+            "cut": cut if CUT in outputs else None,
             "outputs": outputs,
             "view": [policy, view, seed] if view != batches.PLAIN_VIEW else None,
             "images": [row.sha256 for row in manifest.rows],
             "versions": [tf.__version__, keras.__version__],
         }
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
-
-    def _cut_name(self) -> str:
-        """Returns the last frozen layer's name."""
-        return self.backbone.stages[len(self.backbone.stages) - 1 - self.unfreeze]
 
     def _compute(
         self,
@@ -172,16 +179,15 @@ class PrefixCache:
 
     def _model(self, outputs: tuple[str, ...]) -> keras.Model:
         """Builds the network from images to the wanted outputs, in their order."""
-        inputs = self.backbone.inputs()
-        ends = {}
+        inputs = x = self.backbone.inputs()
+        ends, rest = {}, self.backbone.model
         if self.unfreeze:
-            prefix, suffix = self.backbone.split(self.unfreeze)
-            ends["cut"] = prefix(inputs)
-            feature_map = suffix(ends["cut"]) if "pooled" in outputs else None
-        else:
-            feature_map = self.backbone.model(inputs)
-        if "pooled" in outputs:
-            ends["pooled"] = keras.layers.GlobalAveragePooling2D()(feature_map)
+            prefix, rest = self.backbone.split(self.unfreeze)
+            ends[CUT] = x = prefix(inputs)
+        features = [name for name in outputs if name != CUT]
+        feature_map = rest(x) if features else None
+        for name in features:
+            ends[name] = heads.FEATURES[name](feature_map)
         return keras.Model(inputs, [ends[name] for name in outputs])
 
 

@@ -11,7 +11,7 @@ class Examples(Protocol):
     """Inputs with their classes, wherever they come from.
 
     Attributes:
-        labels: Class indices, `(images,)`.
+        labels: Class indices, `(images,)`, or multi-hot, `(images, classes)`.
     """
 
     labels: np.ndarray
@@ -38,7 +38,7 @@ class Cached:
 
     Attributes:
         views: One array a view, `(images, …)` each, possibly mapped from disk.
-        labels: Class indices, `(images,)`.
+        labels: Class indices, `(images,)`, or multi-hot, `(images, classes)`.
     """
 
     views: tuple[np.ndarray, ...]

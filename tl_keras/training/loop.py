@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tl_keras.config import Phase
 from tl_keras.errors import TlKerasError
-from tl_keras.training import checkpoint
+from tl_keras.training import checkpoint, heads, outputs
 from tl_keras.training.checkpoint import Best
 from tl_keras.training.examples import Examples
 from tl_keras.training.history import Epoch, History
@@ -29,6 +29,7 @@ def train(
     seed: int,
     history: History,
     save_to: Path,
+    kind: str = outputs.MULTI_CLASS,
 ) -> History:
     """Trains `model` and leaves it with the weights of its best epoch.
 
@@ -44,13 +45,14 @@ def train(
         seed: Of the order of the images, the views and the dropout.
         history: The epochs before.
         save_to: The phase's checkpoint, written at the end of every epoch.
+        kind: What the logits stand for: see `training.outputs`.
 
     Returns:
         The history with this phase's epochs.
     """
     batch_size = min(phase.batch_size, len(train.labels))
     steps = len(train.labels) // batch_size
-    _compile(model, phase, steps)
+    _compile(model, phase, steps, kind)
     start, best = 0, Best.none_yet()
     if save_to.exists():
         start, best = checkpoint.restore(save_to, model)
@@ -78,7 +80,7 @@ def train(
     return keeper.history
 
 
-def _compile(model: keras.Model, phase: Phase, steps: int) -> None:
+def _compile(model: keras.Model, phase: Phase, steps: int, kind: str) -> None:
     """Sets the optimizer and the loss; the only place that compiles."""
     warmup = min(phase.warmup_epochs, phase.epochs - 1) * steps
     rate = keras.optimizers.schedules.CosineDecay(
@@ -93,11 +95,11 @@ def _compile(model: keras.Model, phase: Phase, steps: int) -> None:
         use_ema=phase.ema_momentum > 0,
         ema_momentum=phase.ema_momentum,
     )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    loss = keras.losses.CategoricalCrossentropy(
-        from_logits=True, label_smoothing=phase.label_smoothing
-    )
-    model.compile(optimizer, loss, metrics=["accuracy"])
+    # The power of a generalised mean is no kernel, although a dense layer holds it.
+    powers = [w for w in model.trainable_weights if heads.GEM_POWER in w.path]
+    optimizer.exclude_from_weight_decay(powers, ["bias", "gamma", "beta"])
+    loss = outputs.loss(kind, phase.label_smoothing)
+    model.compile(optimizer, loss, metrics=[outputs.accuracy(kind)])
 
 
 def _epochs(
@@ -110,7 +112,7 @@ def _epochs(
     start: int,
 ) -> tf.data.Dataset:
     """Gives endless epochs, each drawn from its number alone."""
-    targets = _one_hot(examples, model)
+    targets = _targets(examples, model)
 
     def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         epoch = start
@@ -148,7 +150,7 @@ def _mix(
 
 def _in_order(examples: Examples, model: keras.Model) -> tf.data.Dataset:
     """Gives all images once, in order, the last batch included."""
-    targets = _one_hot(examples, model)
+    targets = _targets(examples, model)
 
     def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         first = 0
@@ -159,9 +161,9 @@ def _in_order(examples: Examples, model: keras.Model) -> tf.data.Dataset:
     return _dataset(batches, model, math.ceil(len(targets) / PREDICT_BATCH_SIZE))
 
 
-def _one_hot(examples: Examples, model: keras.Model) -> np.ndarray:
-    """Returns the classes as `(images, classes)`."""
-    return np.eye(model.output.shape[-1], dtype=np.float32)[examples.labels]
+def _targets(examples: Examples, model: keras.Model) -> np.ndarray:
+    """Returns what the logits are compared with, `(images, logits)`."""
+    return outputs.targets(examples.labels, model.output.shape[-1])
 
 
 def _dataset(

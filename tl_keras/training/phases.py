@@ -5,16 +5,15 @@ import time
 from pathlib import Path
 
 import numpy as np
-import scipy.special
 
 from tl_keras.config import Config
 from tl_keras.datasets.batches import PLAIN_VIEW
 from tl_keras.datasets.manifest import Manifest
-from tl_keras.training import loop, pointwise
-from tl_keras.training.cache import PrefixCache
-from tl_keras.training.examples import Cached
-from tl_keras.training.head import Classifier, solve
-from tl_keras.training.history import Epoch, History
+from tl_keras.training import heads, images, loop, outputs, pointwise, regression
+from tl_keras.training.cache import CUT, PrefixCache
+from tl_keras.training.examples import Cached, Examples
+from tl_keras.training.head import Classifier
+from tl_keras.training.history import Epoch, History, log_text
 
 
 def train_head(
@@ -33,9 +32,11 @@ def train_head(
     """
     name, phase = "head", config.head_phase
     cache = _cache(classifier, config)
-    train = _plain(cache, manifest, "train", classifier, "pooled")
-    validation = _plain(cache, manifest, "validation", classifier, "pooled")
-    if phase.solver == "gradient":
+    train, validation = (
+        _plain(cache, manifest, split, classifier, classifier.features)
+        for split in ("train", "validation")
+    )
+    if phase.solver == "gradient" or classifier.config.unsolvable:
         return loop.train(
             classifier.trainable_part(0),
             train,
@@ -45,15 +46,16 @@ def train_head(
             seed=config.seed,
             history=history,
             save_to=checkpoint_path(history.folder, name),
+            kind=classifier.outputs,
         )
-    started = time.monotonic()
-    classifier.dense.set_weights(solve(train.views[0], train.labels, phase.l2))
-    weights = classifier.dense.get_weights()
-    figures = _figures(weights, train) | _figures(weights, validation, "val_")
+    started, kind = time.monotonic(), classifier.outputs
+    weights = _solve(train, phase.l2, kind, history.folder)
+    classifier.head.get_layer(heads.LOGITS).set_weights(weights)
     epoch = Epoch(
         epoch=1,
         phase=name,
-        **figures,
+        **_figures(weights, train, kind),
+        **_figures(weights, validation, kind, "val_"),
         learning_rate=0.0,
         seconds=time.monotonic() - started,
     )
@@ -65,8 +67,9 @@ def fine_tune(
 ) -> History:
     """Trains the last stages and the head on what the frozen stages computed once.
 
-    Batch normalization stays in inference mode: its statistics were estimated on far
-    more images than the new set has.
+    Batch normalization stays in inference mode unless the config has it trained: its
+    statistics were estimated on far more images than the new set has. Where nothing
+    is frozen, images are read in every epoch, in other views each.
 
     Args:
         classifier: Its head and last stages are trained.
@@ -78,38 +81,54 @@ def fine_tune(
         The history with this phase's epochs.
     """
     name, phase = "fine_tune", config.fine_tune
-    cache = _cache(classifier, config)
-    plain = _plain(cache, manifest, "train", classifier, "cut")
-    views = [
-        cache.read(
-            manifest.split("train"),
-            ("cut",),
-            what=f"train, view {view}",
-            augment=config.augment,
-            view=view,
-            seed=config.seed,
-        )["cut"]
-        for view in range(1, config.augment.views)
-    ]
-    part = classifier.trainable_part(phase.unfreeze)
+    part = classifier.trainable_part(
+        phase.unfreeze, train_batch_norm=phase.train_batch_norm
+    )
+    train, validation = _inputs(classifier, manifest, config)
     quick = pointwise.as_products(part)
     history = loop.train(
         quick,
-        Cached((*plain.views, *views), plain.labels),
-        _plain(cache, manifest, "validation", classifier, "cut"),
+        train,
+        validation,
         name=name,
         phase=phase,
         seed=config.seed,
         history=history,
         save_to=checkpoint_path(history.folder, name),
+        kind=classifier.outputs,
     )
     pointwise.copy_weights(quick, part)
     return history
 
 
+def _inputs(
+    classifier: Classifier, manifest: Manifest, config: Config
+) -> tuple[Examples, Examples]:
+    """Returns what the trained part reads: feature maps at the cut, or images."""
+    if _streams(classifier, config):
+        return images.of_splits(
+            manifest, classifier.image_size, classifier.class_names, config
+        )
+    cache = _cache(classifier, config)
+    plain = _plain(cache, manifest, "train", classifier, CUT)
+    views = [
+        cache.read(
+            manifest.split("train"),
+            (CUT,),
+            what=f"train, view {view}",
+            augment=config.augment,
+            view=view,
+            seed=config.seed,
+        )[CUT]
+        for view in range(1, config.augment.views)
+    ]
+    train = Cached((*plain.views, *views), plain.labels)
+    return train, _plain(cache, manifest, "validation", classifier, CUT)
+
+
 def fine_tunes(config: Config) -> bool:
     """Tells whether there is a second phase."""
-    return config.fine_tune.unfreeze > 0 and config.fine_tune.epochs > 0
+    return config.fine_tune.unfreeze != 0 and config.fine_tune.epochs > 0
 
 
 def checkpoint_path(folder: Path, phase: str) -> Path:
@@ -117,9 +136,15 @@ def checkpoint_path(folder: Path, phase: str) -> Path:
     return folder / "checkpoints" / f"{phase}.npz"
 
 
+def _streams(classifier: Classifier, config: Config) -> bool:
+    """Tells whether nothing is frozen, so that nothing can be computed once."""
+    return classifier.backbone.last_frozen(config.fine_tune.unfreeze) is None
+
+
 def _cache(classifier: Classifier, config: Config) -> PrefixCache:
     """Returns the cache of the part that stays frozen in both phases."""
-    unfreeze = config.fine_tune.unfreeze if fine_tunes(config) else 0
+    cuts = fine_tunes(config) and not _streams(classifier, config)
+    unfreeze = config.fine_tune.unfreeze if cuts else 0
     folder = Path(config.data.cache_dir).expanduser() / "prefix"
     return PrefixCache(classifier.backbone, unfreeze, folder)
 
@@ -135,21 +160,32 @@ def _plain(
     chosen = manifest.split(split)
     if not chosen.rows:
         return Cached((np.zeros((0, 0)),), np.zeros(0, int))
-    outputs = ("cut", "pooled") if cache.unfreeze else ("pooled",)
-    arrays = cache.read(chosen, outputs, what=split, view=PLAIN_VIEW)
+    names = (CUT, classifier.features) if cache.unfreeze else (classifier.features,)
+    arrays = cache.read(chosen, names, what=split, view=PLAIN_VIEW)
     labels = np.array(chosen.labels(classifier.class_names))
     return Cached((arrays[output],), labels)
 
 
+def _solve(
+    train: Cached, l2: float | None, kind: str, folder: Path
+) -> list[np.ndarray]:
+    """Returns kernel and bias of a linear head, and notes the penalty it has."""
+    # They are mapped from disk, those of `flatten` in half precision.
+    features = np.asarray(train.views[0], np.float32)
+    l2 = l2 or regression.choose_l2(features, train.labels)
+    log_text(folder, "head_phase.l2", f"{l2:g}")
+    return regression.solve(features, train.labels, l2, kind)
+
+
 def _figures(
-    weights: list[np.ndarray], examples: Cached, prefix: str = ""
+    weights: list[np.ndarray], examples: Cached, kind: str, prefix: str = ""
 ) -> dict[str, float]:
     """Returns loss and accuracy of a solved head, NaN of no images."""
     if not len(examples.labels):
         return {f"{prefix}loss": math.nan, f"{prefix}accuracy": math.nan}
     kernel, bias = weights
-    logits = examples.views[0] @ kernel + bias
-    likelihood = scipy.special.log_softmax(logits, axis=1)
-    loss = -likelihood[np.arange(len(examples.labels)), examples.labels].mean()
-    accuracy = (logits.argmax(axis=1) == examples.labels).mean()
+    logits = (examples.views[0] @ kernel + bias).astype(float)
+    found = np.asarray(outputs.probabilities(logits, kind))
+    loss = -np.log(found[np.arange(len(examples.labels)), examples.labels]).mean()
+    accuracy = (found.argmax(axis=1) == examples.labels).mean()
     return {f"{prefix}loss": float(loss), f"{prefix}accuracy": float(accuracy)}

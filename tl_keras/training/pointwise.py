@@ -12,12 +12,13 @@ from keras import layers
 def as_products(model: keras.Model) -> keras.Model:
     """Returns a copy of a model in which 1x1 convolutions are dense layers.
 
-    It computes what the model computes, has its weights, and trains alike.
+    Those of models inside it, too. It computes what the model computes, has its
+    weights, and trains alike.
 
     Args:
         model: A functional model; it is left as it is.
     """
-    copy = keras.models.clone_model(model, clone_function=_copy)
+    copy = keras.models.clone_model(model, clone_function=_copy, recursive=True)
     copy_weights(model, copy)
     return copy
 
@@ -36,6 +37,9 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
 
 def _copy(layer: layers.Layer) -> layers.Layer:
     """Returns a new layer of the same kind, or a dense one for a 1x1 convolution."""
+    if not isinstance(layer, layers.Layer):
+        # An operation, as in `x + y`, holds nothing that a copy could share.
+        return layer
     config = layer.get_config()
     if not _is_pointwise(layer):
         copy = layer.__class__.from_config(config)

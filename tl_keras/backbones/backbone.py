@@ -1,0 +1,106 @@
+"""A backbone: a network up to its last feature map, with its preprocessing."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import keras
+from keras import layers
+
+from tl_keras.backbones import stages
+from tl_keras.backbones.preprocessing import Preprocessing
+from tl_keras.backbones.stages import Block
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network up to its last feature map.
+
+    Attributes:
+        name: Name in the catalogue.
+        network: From preprocessed pixels to the feature map.
+        preprocess: From pixels in [0, 255] to what the network takes.
+        image_size: Side of the images in pixels.
+    """
+
+    name: str
+    network: keras.Model
+    preprocess: Preprocessing
+    image_size: int
+
+    @cached_property
+    def model(self) -> keras.Model:
+        """From pixels in [0, 255], `(batch, side, side, 3)`, to the feature map."""
+        inputs = self.inputs()
+        outputs = self.network(self.preprocess(inputs))
+        return keras.Model(inputs, outputs, name="backbone")
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """The blocks, from the input to the output."""
+        return stages.blocks(self.network)
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The last layer of each stage, from the input to the output."""
+        return stages.stage_ends(self.blocks)
+
+    def inputs(self) -> keras.KerasTensor:
+        """Returns an input of pixels in [0, 255]."""
+        return keras.Input((self.image_size, self.image_size, 3), name="images")
+
+    def last_frozen(self, unfreeze: int | float | str) -> str | None:
+        """Returns the layer behind which the network trains: see `stages`."""
+        return stages.last_frozen(self.network, unfreeze)
+
+    def place_of_cut(self, unfreeze: int | float | str) -> int:
+        """Returns how many layers, in their order, come before what trains.
+
+        Unlike names, which Keras numbers anew in each process, it does not change.
+        """
+        names = [operation.name for operation in self.network.operations]
+        end = self.last_frozen(unfreeze)
+        return names.index(end) + 1 if end else 0
+
+    def split(self, unfreeze: int | float | str) -> tuple[keras.Model, keras.Model]:
+        """Cuts the network before what trains.
+
+        Args:
+            unfreeze: A number of stages, counted from the end; a share of the blocks,
+                as a float; the name of a block or layer, for that and all behind it;
+                or `all`.
+
+        Returns:
+            The prefix, from pixels in [0, 255] to the feature map at the cut, and the
+            suffix, from there to the last feature map. Their layers are the
+            network's own. With `unfreeze=0` the suffix does nothing, with `all` the
+            prefix is the preprocessing.
+
+        Raises:
+            UsageError: If the network has no such part.
+        """
+        cut = stages.output_of(self.network, self.last_frozen(unfreeze))
+        inputs = self.inputs()
+        outputs = self.preprocess(inputs)
+        if cut is not self.network.input:
+            frozen = keras.Model(self.network.input, cut, name="frozen")
+            outputs = frozen(outputs)
+        prefix = keras.Model(inputs, outputs, name="prefix")
+        return prefix, _between(cut, self.network.output)
+
+    def fingerprint(self) -> str:
+        """Returns a digest of the weights and the preprocessing."""
+        digest = hashlib.sha256(f"{self.name} {self.preprocess}".encode())
+        for weight in self.network.weights:
+            # Not the path: Keras numbers some layers anew in each process.
+            digest.update(f"{weight.shape}".encode())
+            digest.update(weight.numpy().tobytes())
+        return digest.hexdigest()
+
+
+def _between(start: keras.KerasTensor, end: keras.KerasTensor) -> keras.Model:
+    """Returns the part of a network between two of its tensors."""
+    if start is not end:
+        return keras.Model(start, end, name="suffix")
+    inputs = keras.Input(start.shape[1:])
+    return keras.Model(inputs, layers.Identity(name="identity")(inputs), name="suffix")

@@ -1,0 +1,93 @@
+"""Images as a phase learns from them: another random view of each in every epoch."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from tl_keras.config import Config
+from tl_keras.datasets import batches
+from tl_keras.datasets.manifest import Manifest
+from tl_keras.progress import track
+
+DECODE_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images that show another random view in every epoch.
+
+    They are decoded once, if that fits in the memory, else whenever they are wanted.
+
+    Attributes:
+        manifest: The images.
+        image_size: Side of the images in pixels.
+        labels: Class indices, `(images,)`.
+        policy: Name of the augmentation policy in training.
+        seed: Of the augmentation.
+        memory: Bytes that the decoded images may take.
+    """
+
+    manifest: Manifest
+    image_size: int
+    labels: np.ndarray
+    policy: str
+    seed: int
+    memory: int = 1 << 30
+
+    def drawn(
+        self, places: np.ndarray, epoch: int, random: np.random.Generator, batch: int
+    ) -> Iterator[np.ndarray]:
+        """Yields batches in which each image shows the epoch's view of it."""
+        rows = tuple(self.manifest.rows[place] for place in places)
+        chosen = Manifest(self.manifest.root, rows)
+        # View 0 is the plain image.
+        view = {"policy": self.policy, "view": epoch + 1, "seed": self.seed}
+        if self._decoded is None:
+            data = batches.images(chosen, self.image_size, batch, **view)
+        else:
+            data = batches.views(self._decoded[places], chosen, batch, **view)
+        return (images.numpy() for images in batches.read(data))
+
+    def in_order(self, batch: int) -> Iterator[np.ndarray]:
+        """Yields the plain images."""
+        if self._decoded is None:
+            data = batches.images(self.manifest, self.image_size, batch)
+            return (images.numpy() for images in batches.read(data))
+        starts = range(0, len(self._decoded), batch)
+        return (self._decoded[first : first + batch] for first in starts)
+
+    @cached_property
+    def _decoded(self) -> np.ndarray | None:
+        """All plain images, or `None` where they are too many."""
+        total = len(self.manifest.rows)
+        if total * self.image_size**2 * 3 > self.memory:
+            return None
+        data = batches.images(self.manifest, self.image_size, DECODE_BATCH)
+        found = track(batches.read(data), "Decoding", total, DECODE_BATCH)
+        return np.concatenate([images.numpy() for images in found])
+
+
+def of_splits(
+    manifest: Manifest, image_size: int, class_names: tuple[str, ...], config: Config
+) -> tuple[Images, Images]:
+    """Returns the training and the validation images of a manifest.
+
+    Args:
+        manifest: The images with their splits.
+        image_size: Side of the images in pixels.
+        class_names: In the order of the logits.
+        config: Says how images are augmented in training.
+    """
+    train, validation = (
+        Images(
+            chosen,
+            image_size,
+            np.array(chosen.labels(class_names)),
+            config.augment.policy,
+            config.seed,
+        )
+        for chosen in (manifest.split("train"), manifest.split("validation"))
+    )
+    return train, validation
