@@ -8,15 +8,18 @@ from keras import layers
 from tl_keras.backbones.weight_files import save_safetensors
 
 
-def small(num_classes=None, *, filters=4, blocks=2):
+def small(num_classes=None, *, filters=4, blocks=2, first=None):
     """Builds a network in which Keras makes up some names, as in Xception.
 
-    Its two shortcuts have one shape: which is which, their order alone tells.
+    Its two shortcuts have one shape: which is which, their order alone tells. `first`
+    gives the number that their names start with, as a session may.
     """
     inputs = x = keras.Input((8, 8, 3))
     x = layers.Conv2D(filters, 3, padding="same", use_bias=False, name="conv1")(x)
     for index in range(blocks):
-        shortcut = layers.BatchNormalization()(layers.Conv2D(filters, 1)(x))
+        conv, norm = made_up(first, index)
+        shortcut = layers.Conv2D(filters, 1, name=conv)(x)
+        shortcut = layers.BatchNormalization(name=norm)(shortcut)
         name = f"block{index}_sepconv"
         x = layers.SeparableConv2D(filters, 3, padding="same", name=name)(x)
         x = layers.Add()([layers.BatchNormalization(name=f"{name}_bn")(x), shortcut])
@@ -25,6 +28,13 @@ def small(num_classes=None, *, filters=4, blocks=2):
         x = layers.Dropout(0.1)(x)
         x = layers.Dense(num_classes, name="predictions")(x)
     return keras.Model(inputs, x, name="small")
+
+
+def made_up(first, index):
+    """Returns the names that Keras makes up, or leaves it to make them up."""
+    if first is None:
+        return None, None
+    return f"conv2d_{first + index}", f"batch_normalization_{first + index}"
 
 
 def draw(network, seed=0):
