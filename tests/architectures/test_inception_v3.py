@@ -75,7 +75,13 @@ def test_normalization_has_no_scale(small):
 @pytest.mark.slow
 def test_stages_end_where_the_resolution_does(small):
     backbone = parity.up_to(small, "mixed10")
-    assert stages(backbone) == ("stem1_pool", "mixed2", "mixed7", "mixed10")
+    assert stages(backbone) == (
+        "stem1_3_relu",
+        "stem2_2_relu",
+        "mixed2",
+        "mixed7",
+        "mixed10",
+    )
 
 
 @pytest.mark.parametrize(("auxiliary", "least"), [(False, 75), (True, 107)])

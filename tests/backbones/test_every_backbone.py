@@ -40,7 +40,7 @@ OWN_STAGES = {
         "inception4e_concat",
         "inception5b_concat",
     ),
-    "inception_v3": ("stem1_pool", "mixed2", "mixed7", "mixed10"),
+    "inception_v3": ("stem1_3_relu", "stem2_2_relu", "mixed2", "mixed7", "mixed10"),
     "xception": (
         "block1_conv2_act",
         "block2_add",

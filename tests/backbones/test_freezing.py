@@ -102,7 +102,7 @@ FAMILIES = (
     "efficientnet_v2_b0",
     "convnext_tiny",
 )
-QUICK = ("lenet5", "mobilenet")
+QUICK = ("lenet5",)
 KINDS = {
     "head": (0, False),
     "last stage": (1, False),

@@ -56,7 +56,7 @@ def examples(kind, images=48, seed=0):
 
 
 def train(head, kind, folder, data=None, **changes):
-    fields = dict(epochs=6, batch_size=8, learning_rate=0.02, patience=9)
+    fields = dict(epochs=8, batch_size=8, learning_rate=0.05, patience=9)
     return loop.train(
         head,
         data or examples(kind),

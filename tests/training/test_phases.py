@@ -40,7 +40,9 @@ def test_head_phase_leaves_the_backbone_unchanged(
     assert_equal(before, weights_of(classifier.backbone.network), before)
 
 
-@pytest.mark.parametrize("solver", ["lbfgs", "gradient"])
+@pytest.mark.parametrize(
+    "solver", ["lbfgs", pytest.param("gradient", marks=pytest.mark.slow)]
+)
 def test_head_phase_learns_the_colours(classifier, manifest, config, tmp_path, solver):
     chosen = {"solver": solver, "epochs": 30, "learning_rate": 0.3, "patience": 30}
     config = config.override(head_phase=chosen)
@@ -59,8 +61,8 @@ HEADS = {
 @pytest.mark.parametrize(
     "name",
     [
-        "gem",
         "mlp",
+        pytest.param("gem", marks=pytest.mark.slow),
         pytest.param("max", marks=pytest.mark.slow),
         pytest.param("conv", marks=pytest.mark.slow),
     ],
@@ -132,6 +134,7 @@ def test_both_phases_know_what_the_logits_stand_for(
     assert noted == ["multi_label"] * 2
 
 
+@pytest.mark.slow
 def test_batch_normalization_of_the_head_trains_in_fine_tuning_too(
     backbone, manifest, config, tmp_path
 ):
@@ -145,7 +148,13 @@ def test_batch_normalization_of_the_head_trains_in_fine_tuning_too(
 
 @pytest.mark.parametrize(
     ("unfreeze", "stages"),
-    [(1, {3}), (2, {2, 3}), ("block2", {2, 3}), (0.3, {3}), ("all", {1, 2, 3})],
+    [
+        (1, {3}),
+        ("all", {1, 2, 3}),
+        pytest.param(2, {2, 3}, marks=pytest.mark.slow),
+        pytest.param("block2", {2, 3}, marks=pytest.mark.slow),
+        pytest.param(0.3, {3}, marks=pytest.mark.slow),
+    ],
     ids=str,
 )
 def test_fine_tuning_moves_what_is_unfrozen_only(
@@ -159,6 +168,7 @@ def test_fine_tuning_moves_what_is_unfrozen_only(
     assert moved == {f"block{stage}_conv/kernel" for stage in stages}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unfreeze", [1, "all"])
 def test_batch_normalization_trains_where_the_config_says_so(
     classifier, manifest, config, tmp_path, unfreeze
