@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
-from keras import layers
+from keras import Operation, layers
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,14 @@ class Needed:
     variables: tuple[keras.Variable, ...]
 
 
-def snake_case(layer: layers.Layer) -> str:
+def snake_case(layer: Operation) -> str:
     """Returns Keras's word for a layer's class: `Conv2D` → `conv2d`."""
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", type(layer).__name__)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def is_numbered(layer: layers.Layer) -> bool:
-    """Returns whether Keras made up the layer's name."""
+def is_numbered(layer: Operation) -> bool:
+    """Returns whether Keras made up the name, of the class and a number."""
     return re.fullmatch(rf"{snake_case(layer)}(_\d+)?", layer.name) is not None
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from keras import KerasTensor, Model, Operation, layers
 
 from tl_keras.architectures.graph import graph_nodes
+from tl_keras.backbones.layer_records import is_numbered
 from tl_keras.errors import UsageError
 from tl_keras.registry import suggestion
 
@@ -137,7 +138,7 @@ def _block_names(nodes: list, network: str) -> list[str]:
     names: list[str] = []
     for node in nodes:
         name = node.operation.name.removeprefix(f"{network}_")
-        if _is_numbered(node.operation):
+        if is_numbered(node.operation):
             names.append(names[-1] if names else STEM)
         elif match := BLOCK.match(name):
             names.append(match[0])
@@ -145,12 +146,6 @@ def _block_names(nodes: list, network: str) -> list[str]:
             # Without a number it is the first word: `stem_conv` → `stem`.
             names.append(name.split("_")[0])
     return names
-
-
-def _is_numbered(operation: Operation) -> bool:
-    """Tells whether Keras named a layer, by its class and a number."""
-    stem = re.sub(r"_\d+$", "", operation.name).replace("_", "")
-    return stem == type(operation).__name__.lower()
 
 
 def _strides(nodes: list) -> list[int]:
