@@ -34,7 +34,7 @@ from tl_keras.run import (
     refuse_existing,
     remove_checkpoints,
 )
-from tl_keras.training import heads, phases, scratch
+from tl_keras.training import heads, memory, phases, scratch
 from tl_keras.training.history import log_picture
 from tl_keras.training.scratch import Network
 
@@ -195,7 +195,8 @@ def _export(run: Run, folder: str) -> dict[str, Any]:
 
 
 def _prepare_tensorflow(config: Config) -> None:
-    """Sets the seeds, and exact repetition where it is asked for."""
+    """Sets memory and seeds, and exact repetition where it is asked for."""
+    memory.keep_freed()
     keras.utils.set_random_seed(config.seed)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()

@@ -1,0 +1,28 @@
+"""The process's memory: kept from one training step to the next.
+
+glibc gives every large block back to the kernel when it is freed. TensorFlow frees and
+allocates the same tensors in every step on a CPU, and each time the kernel clears their
+pages: that cost a fifth to a third of the time of fine-tuning.
+"""
+
+import ctypes
+import os
+import sys
+
+# Of glibc's malloc.h. The first is the largest that it takes.
+M_MMAP_THRESHOLD, LARGEST_BLOCK = -3, 32 << 20
+M_TRIM_THRESHOLD, KEPT = -1, 1 << 30
+OWN_SETTINGS = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
+
+
+def keep_freed() -> None:
+    """Lets the process keep up to 1 GiB that it has freed, where the C library is glibc.
+
+    The user's own settings in the environment stand.
+    """
+    if not sys.platform.startswith("linux") or set(OWN_SETTINGS) & set(os.environ):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        mallopt(M_MMAP_THRESHOLD, LARGEST_BLOCK)
+        mallopt(M_TRIM_THRESHOLD, KEPT)
