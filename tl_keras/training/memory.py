@@ -16,7 +16,7 @@ OWN_SETTINGS = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
 
 
 def keep_freed() -> None:
-    """Lets the process keep up to 1 GiB that it has freed, where the C library is glibc.
+    """Lets the process keep up to 1 GiB that it has freed, if its C library is glibc.
 
     The user's own settings in the environment stand.
     """
