@@ -2,7 +2,7 @@
 
 glibc gives every large block back to the kernel when it is freed. TensorFlow frees and
 allocates the same tensors in every step on a CPU, and each time the kernel clears their
-pages: that cost a fifth to a third of the time of fine-tuning.
+pages: that cost 5 to 40 % of the time of fine-tuning, as the machine was.
 """
 
 import ctypes
