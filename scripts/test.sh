@@ -11,4 +11,4 @@ ruff check .
 if [ $# -gt 0 ]; then
     exec python -m pytest "$@"
 fi
-python -m pytest -m "slow or not slow"
+python -m pytest -m "slow or browser or not slow"

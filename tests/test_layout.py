@@ -20,6 +20,7 @@ FLOORS = (
     {"evaluation", "export"},
     {"run"},
     {"arguments", "pipeline", "summary", "listing"},
+    {"commands"},
     {"cli", "__init__", "__main__"},
 )
 # Within a floor of several modules, who may import whom.

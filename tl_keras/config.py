@@ -14,51 +14,7 @@ import yaml
 
 from tl_keras.errors import UsageError
 from tl_keras.fields import override, require
-from tl_keras.sections import Head
-
-
-@dataclass(frozen=True, kw_only=True)
-class Data:
-    """Which images go where.
-
-    Attributes:
-        validation: Share of the images that chooses the epoch to keep. With 0 there
-            are none: more images train, and each phase's last epoch is kept.
-        test: Share of the images that is touched only by the final evaluation.
-        split_seed: Another seed deals the images out differently.
-        bad_files: What to do with undecodable files: `error` names them and stops,
-            `skip` leaves them out and says so.
-        cache_dir: Folder of the computed feature maps.
-    """
-
-    validation: float = 0.15
-    test: float = 0.15
-    split_seed: int = 0
-    bad_files: Literal["error", "skip"] = "error"
-    cache_dir: str = "~/.cache/tl_keras"
-
-    def __post_init__(self) -> None:
-        share = self.validation
-        require(0 <= share < 1, "data.validation", "in [0, 1)", share)
-        require(0 < self.test < 1, "data.test", "between 0 and 1", self.test)
-        held_out = round(self.validation + self.test, 6)
-        require(held_out < 1, "data.validation + data.test", "below 1", held_out)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Augment:
-    """Random changes of the training images.
-
-    Attributes:
-        policy: Name of the policy: `none`, `light`, or `no_flip` for digits and text.
-        views: Of each training image: the plain one, and others drawn once.
-    """
-
-    policy: str = "light"
-    views: int = 4
-
-    def __post_init__(self) -> None:
-        require(self.views >= 1, "augment.views", "at least 1", self.views)
+from tl_keras.sections import Augment, Data, Head
 
 
 @dataclass(frozen=True, kw_only=True)

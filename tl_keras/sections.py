@@ -1,9 +1,90 @@
 """Sections of the config that stand by themselves."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from tl_keras.fields import require
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """Which images are taken, which go where, and how they become squares.
+
+    Attributes:
+        validation: Share of the images that chooses the epoch to keep. With 0 there
+            are none: more images train, and each phase's last epoch is kept.
+        test: Share of the images that is touched only by the final evaluation.
+        split_seed: Another seed deals the images out differently.
+        classes: The classes in the order of the logits; empty takes natural order.
+        group_by: Regular expression searched in each path: images with the same
+            match (of its first group, where it has one) stay on one side of the
+            split. For patients, cameras, videos.
+        near_duplicates: Whether images that look alike stay on one side, too.
+        few_shot: Training images of each class; `None` takes all.
+        imbalance: What is done where classes differ in size: `none`, `weights` for a
+            loss in which every class weighs the same, `sampling` for epochs in which
+            every class is drawn equally often.
+        resize: How an image becomes a square: `squash` changes its aspect ratio,
+            `crop` cuts the longer side's ends off, `pad` fills up the shorter side.
+        background: Red, green and blue in [0, 255] of what shows through transparent
+            pixels and fills up what `pad` adds.
+        bad_files: What to do with files that cannot be used as they are: `error`
+            names them and stops, `skip` leaves them out and says so, `convert` makes
+            PNGs of those that Pillow reads and stops at the others.
+        problems: Policies of single kinds of problem, by name, before `bad_files`:
+            `error`, `skip`, `convert` or `warn`. `tl-keras check` names the kinds.
+        data_dir: Where TensorFlow Datasets keeps its files; `None` takes its default.
+        cache_dir: Folder of the computed feature maps, the checks and the pictures
+            of sources that are no files.
+    """
+
+    validation: float = 0.15
+    test: float = 0.15
+    split_seed: int = 0
+    classes: tuple[str, ...] = ()
+    group_by: str | None = None
+    near_duplicates: bool = True
+    few_shot: int | None = None
+    imbalance: Literal["none", "weights", "sampling"] = "none"
+    resize: Literal["squash", "crop", "pad"] = "squash"
+    background: tuple[int, ...] = (255, 255, 255)
+    bad_files: Literal["error", "skip", "convert"] = "error"
+    problems: dict[str, str] = field(default_factory=dict)
+    data_dir: str | None = None
+    cache_dir: str = "~/.cache/tl_keras"
+
+    def __post_init__(self) -> None:
+        share = self.validation
+        require(0 <= share < 1, "data.validation", "in [0, 1)", share)
+        require(0 < self.test < 1, "data.test", "between 0 and 1", self.test)
+        held_out = round(self.validation + self.test, 6)
+        require(held_out < 1, "data.validation + data.test", "below 1", held_out)
+        few = self.few_shot
+        require(few is None or few >= 1, "data.few_shot", "at least 1", few)
+        twice = len(set(self.classes)) < len(self.classes)
+        require(not twice, "data.classes", "different names", self.classes)
+        colour = self.background
+        rgb = len(colour) == 3 and all(0 <= value <= 255 for value in colour)
+        require(rgb, "data.background", "three numbers in [0, 255]", colour)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augment:
+    """Random changes of the training images.
+
+    Attributes:
+        policy: Name of the policy; `tl-keras augment` draws what each one does.
+        views: Of each training image: the plain one, and others drawn once.
+        flip: Whether a policy may mirror images. Digits, letters and signs are
+            something else in the mirror.
+    """
+
+    policy: str = "light"
+    views: int = 4
+    flip: bool = True
+
+    def __post_init__(self) -> None:
+        require(self.views >= 1, "augment.views", "at least 1", self.views)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ import pytest
 from tl_keras.datasets.manifest import SPLITS, Manifest, Row, natural_key
 from tl_keras.errors import DataError
 
-HEADER = "path,label,sha256,pixels,width,height,split\n"
+HEADER = "path,label,sha256,pixels,width,height,group,split,problems\n"
 
 
 def manifest(folder, *labels):

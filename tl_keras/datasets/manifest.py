@@ -5,7 +5,8 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -13,9 +14,11 @@ from tl_keras.errors import DataError
 from tl_keras.files import write_text
 
 SPLITS = ("train", "validation", "test")
+UNUSED = "unused"
+LABEL_SEPARATOR = "|"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
     """One image.
 
@@ -26,7 +29,10 @@ class Row:
         pixels: sha256 of the decoded, upright pixels: equal for equal pictures.
         width: Of the upright image, in pixels.
         height: Of the upright image, in pixels.
-        split: One of `SPLITS`, or empty before the split.
+        group: Images of one group stay on one side of the split; empty for none.
+        split: One of `SPLITS`; `unused` where it is left out of training on purpose;
+            empty before the split, unless the source says it.
+        problems: Kinds of what is odd about the file, joined by `LABEL_SEPARATOR`.
     """
 
     path: str
@@ -35,7 +41,9 @@ class Row:
     pixels: str = ""
     width: int = 0
     height: int = 0
+    group: str = ""
     split: str = ""
+    problems: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,17 +51,33 @@ class Manifest:
     """The images of a source, in a fixed order.
 
     Attributes:
-        root: Folder that the rows' paths are relative to.
+        root: Folder that the rows' paths are relative to; an absolute path stands
+            for itself.
         rows: The images.
+        classes: The classes in the order of the logits; empty takes natural order.
+        multi_label: Whether a row's label is any number of classes, joined by
+            `LABEL_SEPARATOR`.
     """
 
     root: Path
     rows: tuple[Row, ...]
+    classes: tuple[str, ...] = ()
+    multi_label: bool = False
 
-    @property
+    @cached_property
     def class_names(self) -> tuple[str, ...]:
-        """The classes in natural order: `2` before `10`."""
-        return tuple(sorted({row.label for row in self.rows}, key=natural_key))
+        """The classes in the given order, or in the natural one: `2` before `10`."""
+        return self.classes or tuple(sorted(self.counts(), key=natural_key))
+
+    def with_rows(self, rows: Iterable[Row]) -> Self:
+        """Returns a manifest of other rows, all else the same."""
+        return replace(self, rows=tuple(rows))
+
+    def classes_of(self, row: Row) -> tuple[str, ...]:
+        """Returns the classes of a row: one, or any number with `multi_label`."""
+        if not self.multi_label:
+            return (row.label,)
+        return tuple(part for part in row.label.split(LABEL_SEPARATOR) if part)
 
     @property
     def paths(self) -> list[str]:
@@ -81,12 +105,11 @@ class Manifest:
 
     def split(self, name: str) -> Self:
         """Returns the rows of one split."""
-        rows = tuple(row for row in self.rows if row.split == name)
-        return type(self)(self.root, rows)
+        return self.with_rows(row for row in self.rows if row.split == name)
 
     def counts(self) -> Counter[str]:
         """Returns the number of images of each class."""
-        return Counter(row.label for row in self.rows)
+        return Counter(name for row in self.rows for name in self.classes_of(row))
 
     def save(self, path: Path) -> None:
         """Writes the rows as CSV."""
@@ -98,8 +121,21 @@ class Manifest:
         write_text(path, text.getvalue())
 
     @classmethod
-    def load(cls, path: Path, root: Path) -> Self:
+    def load(
+        cls,
+        path: Path,
+        root: Path,
+        *,
+        classes: tuple[str, ...] = (),
+        multi_label: bool = False,
+    ) -> Self:
         """Reads what `save` wrote.
+
+        Args:
+            path: The file.
+            root: Folder that the rows' paths are relative to.
+            classes: See the attribute.
+            multi_label: See the attribute.
 
         Raises:
             DataError: If the file is missing or damaged.
@@ -111,7 +147,7 @@ class Manifest:
             raise DataError(f"Manifest {path} cannot be read: {error!r}.") from None
         if not rows:
             raise DataError(f"Manifest {path} cannot be read: it is empty.")
-        return cls(root, tuple(rows))
+        return cls(root, tuple(rows), classes, multi_label)
 
 
 def _row(values: dict[str, str]) -> Row:

@@ -44,7 +44,7 @@ def split(
             # The same picture under two labels stays where the first class put it.
             dealt.setdefault(picture, name)
     rows = tuple(replace(row, split=dealt[row.pixels]) for row in manifest.rows)
-    return Manifest(manifest.root, rows)
+    return manifest.with_rows(rows)
 
 
 def _pictures(manifest: Manifest, seed: int) -> dict[str, dict[str, float]]:

@@ -41,7 +41,7 @@ class Images:
     ) -> Iterator[np.ndarray]:
         """Yields batches in which each image shows the epoch's view of it."""
         rows = tuple(self.manifest.rows[place] for place in places)
-        chosen = Manifest(self.manifest.root, rows)
+        chosen = self.manifest.with_rows(rows)
         # View 0 is the plain image.
         view = {"policy": self.policy, "view": epoch + 1, "seed": self.seed}
         if self._decoded is None:

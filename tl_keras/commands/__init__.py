@@ -1,0 +1,1 @@
+"""The commands of `tl-keras`, one subject a file: what each takes and does."""

@@ -1,0 +1,95 @@
+"""`tl-keras train` and `tl-keras resume`."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+
+from tl_keras.commands.quiet import load_pipeline
+from tl_keras.config import Config
+from tl_keras.errors import UsageError
+from tl_keras.progress import say
+
+INTERRUPTED = 130
+DEFAULT_EXPORTS = "saved_models"
+
+
+def train(options: Namespace) -> int:
+    """Train on a folder of images (one sub-folder a class), evaluate and export."""
+    if options.source is None:
+        raise UsageError("Give a source: a folder with one sub-folder a class.")
+    pipeline, config = load_pipeline(), config_of(options)
+    name = options.name or pipeline.default_name(options.source)
+    if config.export.folder is None and not options.no_export:
+        config = config.override(export={"folder": f"{DEFAULT_EXPORTS}/{name}"})
+    folder = Path(options.runs, name)
+    return _with_way_back(
+        folder,
+        lambda: pipeline.train(
+            options.source,
+            config=config,
+            name=name,
+            runs=options.runs,
+            overwrite=options.overwrite,
+        ),
+    )
+
+
+def config_of(options: Namespace) -> Config:
+    """Returns the config that the flags and the file give together."""
+    names = [field.name for field in dataclasses.fields(Config)]
+    values = {name: options[name] for name in names}
+    return Config().override(
+        **{
+            name: value.as_dict() if isinstance(value, Namespace) else value
+            for name, value in values.items()
+        }
+    )
+
+
+def add_train(parser: ArgumentParser) -> None:
+    """Declares what `train` takes."""
+    help = "a folder, or the built-in source 'twemoji'"
+    parser.add_argument("source", nargs="?", type=str | None, help=help)
+    parser.add_argument("--config", action="config", help="a YAML file of options")
+    help = "name of the run; default: source and time"
+    parser.add_argument("--name", type=str | None, help=help)
+    parser.add_argument("--runs", default="runs", help="where run folders go")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the run of that name"
+    )
+    parser.add_argument(
+        "--no_export", action="store_true", help="do not write a SavedModel"
+    )
+    parser.add_class_arguments(Config, as_group=False)
+
+
+def resume(options: Namespace) -> int:
+    """Go on with a run that was interrupted or killed."""
+    pipeline = load_pipeline()
+
+    return _with_way_back(Path(options.run), lambda: pipeline.resume(options.run))
+
+
+def add_resume(parser: ArgumentParser) -> None:
+    """Declares what `resume` takes."""
+    parser.add_argument("run", help="the run folder")
+
+
+def _with_way_back(folder: Path, work: Callable[[], Any]) -> int:
+    """Trains, shows the summary, and says how to resume where it was stopped."""
+    from tl_keras.run import find_run
+    from tl_keras.summary import print_summary
+
+    try:
+        run = work()
+    except KeyboardInterrupt:
+        if find_run(folder):
+            say(f"Stopped. Go on with: tl-keras resume {folder}")
+        else:
+            say("Stopped before anything was trained.")
+        return INTERRUPTED
+    print_summary(run)
+    return 0
