@@ -19,6 +19,7 @@ from typing import Any, Self
 
 from tl_keras.datasets.limits import Limits
 from tl_keras.datasets.results import Result, Stamp
+from tl_keras.datasets.serving import READY
 from tl_keras.errors import StorageError
 
 MODULE = "tl_keras.datasets.examiner"
@@ -90,7 +91,7 @@ class Child:
         Raises:
             StorageError: If the process does not come up.
         """
-        if not self._ready and self._read() != "ready":
+        if not self._ready and self._read() != READY:
             raise StorageError(
                 f"The process that examines the images does not start: "
                 f"{self._last_words() or 'it says nothing'}"

@@ -41,7 +41,7 @@ def convert(content: bytes, target: Path, background: tuple[int, ...]) -> None:
         picture = _opaque(picture, background)
     # Pillow's plugins fail in every way there is on damaged files.
     except Exception as error:
-        raise DataError(f"Pillow cannot read it, either ({error})") from None
+        raise DataError(f"Pillow cannot read it, either: {error}") from None
     with replacing(target) as temporary:
         picture.save(temporary, "PNG", compress_level=1)
 
@@ -51,9 +51,7 @@ def _read_heic() -> None:
     try:
         plugin = importlib.import_module("pillow_heif")
     except ImportError:
-        raise DataError(
-            "HEIC needs the package 'pillow-heif': pip install tl_keras[heif]"
-        ) from None
+        raise DataError("HEIC needs a package: pip install tl_keras[heif]") from None
     plugin.register_heif_opener()
 
 

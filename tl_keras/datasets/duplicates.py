@@ -14,15 +14,15 @@ import numpy as np
 # Of 64 bits. Measured: see `tests/datasets/test_duplicates.py`.
 HASH_DISTANCE = 6
 # Cut into 4 bands of 16 bits, two hashes within 7 bits agree in one band but for 1 bit.
-BANDS, BAND_BITS = 4, 16
-# Hashes that a hash is compared with in one band: more share it only where very many
-# pictures are nearly equal, and then the next ones in order link them all.
-MOST_NEIGHBOURS = 128
+BANDS, BAND_BITS, BAND = 4, 16, 0xFFFF
+# Hashes that a hash is compared with in a band, and pictures that a picture is: more
+# come only where very many are nearly equal, and the next ones in order link them all.
+MOST_HASHES, MOST_PICTURES = 256, 16
 PAIRS_AT_ONCE, PAIRS_OF_THUMBNAILS = 1 << 22, 1 << 12
 # Levels in [0, 255] by which the means of thumbnails may differ once their brightness
 # is made equal: on average, and anywhere.
 CONTRASTS = (0.7, 1.4)
-MEAN_DIFFERENCE, LARGEST_DIFFERENCE = 6.0, 40.0
+MEAN_DIFFERENCE, LARGEST_DIFFERENCE = 6.0, 44.0
 
 
 class Sets:
@@ -123,7 +123,7 @@ def _spread(pictures: np.ndarray) -> np.ndarray:
 def _near(hashes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yields positions of pairs of hashes within the distance, first below second."""
     for band in range(BANDS):
-        keys = (hashes >> np.uint64(band * BAND_BITS)) & np.uint64(0xFFFF)
+        keys = (hashes >> np.uint64(band * BAND_BITS)) & np.uint64(BAND)
         # Within a band the nearest hashes stand side by side.
         order = np.lexsort((hashes, keys))
         ordered = keys[order]
@@ -133,12 +133,16 @@ def _near(hashes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
             ends = np.searchsorted(ordered, wanted, side="right")
             if flip == 0:
                 starts = np.arange(len(order)) + 1
-            counts = np.minimum(ends - starts, MOST_NEIGHBOURS)
-            yield from _pairs(hashes, order, starts, counts)
+            counts = np.minimum(ends - starts, MOST_HASHES)
+            yield from _pairs(hashes, band, order, starts, counts)
 
 
 def _pairs(
-    hashes: np.ndarray, order: np.ndarray, starts: np.ndarray, counts: np.ndarray
+    hashes: np.ndarray,
+    band: int,
+    order: np.ndarray,
+    starts: np.ndarray,
+    counts: np.ndarray,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yields the near ones of the pairs of a place in `order` and those at `starts`."""
     bounds = np.searchsorted(
@@ -152,8 +156,14 @@ def _pairs(
         )
         right = np.repeat(starts[low:high], several) + offsets
         one, other = order[left], order[right]
-        distance = np.bitwise_count(hashes[one] ^ hashes[other])
-        near = distance <= HASH_DISTANCE
-        one, other = one[near], other[near]
+        differing = hashes[one] ^ hashes[other]
+        near = np.bitwise_count(differing) <= HASH_DISTANCE
+        for earlier in range(band):
+            # What agreed there has been found there.
+            bits = differing >> np.uint64(earlier * BAND_BITS) & np.uint64(BAND)
+            near &= np.bitwise_count(bits) > 1
+        one, other, left = one[near], other[near], left[near]
+        rank = np.arange(len(left)) - np.searchsorted(left, left)
+        one, other = one[rank < MOST_PICTURES], other[rank < MOST_PICTURES]
         if len(one):
             yield np.minimum(one, other), np.maximum(one, other)

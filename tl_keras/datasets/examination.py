@@ -15,9 +15,9 @@ from tl_keras.datasets.images import decode
 from tl_keras.datasets.limits import Limits
 from tl_keras.datasets.reasons import reason
 from tl_keras.datasets.results import Result, Stamp
+from tl_keras.datasets.serving import take_stderr
 from tl_keras.errors import TlKerasError
 
-STDERR = 2
 # Words of the decoder's refusals.
 REFUSALS = {
     "BMP": "palette_bmp",
@@ -54,10 +54,12 @@ def examine(
                 converting.convert(content, Path(target), tuple(background))
             path = target
         stamp, content = _read(path)
-        found = _format(content)
+        found = _picture(content)
         facts, claimed = headers.facts_of(content, found, limits.pixels)
         if claimed > limits.pixels:
             raise Refused("enormous", f"its header claims {claimed:,} pixels")
+        if found.name not in headers.DECODED:
+            raise Refused("unsupported", found.name)
         pixels, said = _decoded(content)
     except Refused as refusal:
         kind, detail = refusal.args
@@ -67,7 +69,7 @@ def examine(
         kind = "enormous"
         detail = f"needs more than {limits.bytes / 1e9:.1f} GB of memory"
     except TlKerasError as error:
-        kind, detail = "damaged", str(error)
+        kind, detail = "unconverted", str(error)
     else:
         problems = looks.problems_of(path, content, found, facts, pixels, said)
         return (
@@ -92,14 +94,14 @@ def _read(path: str) -> tuple[Stamp, bytes]:
         return stamp, head + file.read()
 
 
-def _format(content: bytes) -> headers.Format:
-    """Returns the format of what may be decoded."""
+def _picture(content: bytes) -> headers.Format:
+    """Returns the format of what holds a picture."""
     if not content:
         raise Refused("empty", "")
     found = headers.format_of(content[: headers.HEAD_BYTES])
-    if found.name in headers.DECODED:
-        return found
-    raise Refused("unsupported" if found.picture else "not_image", found.name)
+    if not found.picture:
+        raise Refused("not_image", found.name)
+    return found
 
 
 def _decoded(content: bytes) -> tuple[np.ndarray, str]:
@@ -121,14 +123,3 @@ def _decoded(content: bytes) -> tuple[np.ndarray, str]:
 def decoder() -> tf.types.experimental.PolymorphicFunction:
     """Returns the decoder of training as a graph, traced once."""
     return tf.function(decode, input_signature=[tf.TensorSpec([], tf.string)])
-
-
-def take_stderr() -> str:
-    """Returns what was written to file descriptor 2 since the last time."""
-    written = os.lseek(STDERR, 0, os.SEEK_CUR)
-    if not written:
-        return ""
-    text = os.pread(STDERR, written, 0)
-    os.ftruncate(STDERR, 0)
-    os.lseek(STDERR, 0, os.SEEK_SET)
-    return text.decode(errors="replace")

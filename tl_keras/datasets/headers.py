@@ -87,7 +87,7 @@ def _is_text(head: bytes) -> bool:
     # The end may lie within a character.
     text = head.decode("utf-8", errors="ignore")
     controls = re.search(r"[\x00-\x08\x0e-\x1f]", text)
-    return len(text.encode()) > len(head) - 4 and not controls
+    return bool(text) and len(text.encode()) > len(head) - 4 and not controls
 
 
 def contradiction(path: str, found: Format) -> str:

@@ -38,7 +38,7 @@ def problems_of(
     levels = int(pixels.max()) - int(pixels.min()) + 1
     damage = DAMAGE.search(said) if found.name == "JPEG" else None
     deep = headers.is_sixteen_bit_png(content, found)
-    dark = deep and levels < DARK_LEVELS and not _is_blank(_sixteen_bits(content))
+    dark = deep and levels <= DARK_LEVELS and not _is_blank(_sixteen_bits(content))
     upright = found.name == "JPEG" or facts.orientation == 1
     contradiction = headers.contradiction(path, found)
     details = {

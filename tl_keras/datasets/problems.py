@@ -44,6 +44,7 @@ KINDS = {
         "{} is not read in training", "convert it to PNG", allowed=CONVERTIBLE
     ),
     "damaged": Kind("{}", "copy it again", allowed=CONVERTIBLE),
+    "unconverted": Kind("cannot be converted ({})", "convert it by other means"),
     "unreadable": Kind("cannot be opened ({})", "mend or remove it"),
     "bad_name": Kind("its name is no Unicode", "rename it"),
     "enormous": Kind("{}", "make it smaller"),

@@ -32,7 +32,7 @@ SELECT result FROM files
 WHERE path = ? AND version = ? AND size = ? AND mtime_ns = ? AND ctime_ns = ?
 """
 # May be otherwise the next time: the machine's fault as often as the file's.
-TRANSIENT = {"crash", "slow", "unreadable", "enormous"}
+TRANSIENT = {"crash", "slow", "unreadable", "unconverted", "enormous"}
 
 
 class Store:
