@@ -3,6 +3,7 @@
 import os
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -124,9 +125,9 @@ def _examined(manifest: Manifest, data: Data, store: Store) -> list[Case]:
         for index, row in enumerate(rows)
     )
     results: list[Result | None] = [None] * len(rows)
-    found = examine(tasks, store, LIMITS)
-    for task, result in track(found, "Checking images", len(rows)):
-        results[task.index] = result
+    with closing(examine(tasks, store, LIMITS)) as found:
+        for task, result in track(found, "Checking images", len(rows)):
+            results[task.index] = result
     home = os.path.realpath(root)
     cases = []
     for row, result in zip(rows, results):
@@ -184,8 +185,10 @@ def _convert(cases: list[Case], root: Path, data: Data, store: Store) -> None:
     ]
     if not tasks:
         return
-    found = examine(tasks, store, LIMITS)
-    for task, result in track(found, "Converting images", len(tasks)):
+    results = []
+    with closing(examine(tasks, store, LIMITS)) as found:
+        results += track(found, "Converting images", len(tasks))
+    for task, result in results:
         case = cases[task.index]
         judged = _judged(case.row, result.problems, data)
         stubborn = [

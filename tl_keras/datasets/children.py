@@ -247,8 +247,7 @@ class Crew:
                     child = self._replace(child, tasks[done])
                 tasks = tasks[done + 1 :]
             if child:
-                self._working.discard(child)
-                dismiss(child)
+                self._dismiss(child)
         # Whatever it is, the parent's own thread must know.
         except BaseException as error:
             self._answers.put(error)
@@ -273,6 +272,13 @@ class Crew:
             child = hire()
             self._working.add(child)
             return child
+
+    def _dismiss(self, child: Child) -> None:
+        """Lets a child go, unless it was sent home with the crew."""
+        with self._lock:
+            self._working.discard(child)
+            if not self._closed:
+                dismiss(child)
 
     def _replace(self, dead: Child, culprit: Task) -> Child | None:
         """Names the file that a child died of, and starts another child."""
