@@ -25,6 +25,7 @@ import tl_keras as tl
 from tl_keras.datasets import check, sources
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.run import create
+from tl_keras.sections import Data
 
 # 28x28 digits in the middle of 32x32, as in the paper.
 PADDING = 2
@@ -68,7 +69,7 @@ def manifest_of(digits: dict[str, tuple[np.ndarray, np.ndarray]], root: Path):
             folder.mkdir(parents=True, exist_ok=True)
             padded = np.pad(image, PADDING)
             Image.fromarray(padded).save(folder / f"{split}{index:05}.png")
-    checked = check.check(sources.find(root), "error")
+    checked = check.check(sources.find(root), Data()).usable()
     rows = [
         dataclasses.replace(row, split=Path(row.path).stem.rstrip("0123456789"))
         for row in checked.rows

@@ -28,6 +28,7 @@ from tl_keras.datasets import check, sources
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.pipeline import with_image_size
 from tl_keras.run import create
+from tl_keras.sections import Data
 
 FOLDS = 4
 # From random weights every epoch costs a pass through the whole network; a size near
@@ -40,7 +41,7 @@ SCRATCH = {
 
 def deal(fold: int) -> Manifest:
     """Returns the images, those of one fold in the test split."""
-    manifest = check.check(sources.find("twemoji"), "error")
+    manifest = check.check(sources.find("twemoji"), Data()).usable()
     places, labels = np.arange(len(manifest.rows)), np.array(manifest.labels())
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
     _, test = list(folds.split(places, labels))[fold]

@@ -13,8 +13,9 @@ from PIL import Image
 from tl_keras import pipeline
 from tl_keras.backbones import catalogue
 from tl_keras.config import Config
-from tl_keras.datasets import check, sources
+from tl_keras.datasets import check, children, sources
 from tl_keras.datasets.split import split
+from tl_keras.sections import Data
 
 COLOURS = {"blue": (40, 60, 220), "green": (40, 190, 60), "red": (220, 40, 40)}
 
@@ -36,6 +37,20 @@ def draw_squares(folder, images=12, colours=None, seed=0):
             pixels = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(folder / name / f"{index}.png")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def examiners():
+    """Keeps the processes that examine files from one check to the next."""
+    idle = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            children, "hire", lambda: idle.pop() if idle else children.Child()
+        )
+        patch.setattr(children, "dismiss", idle.append)
+        yield
+    for child in idle:
+        child.end()
 
 
 @pytest.fixture
@@ -125,4 +140,6 @@ def red(trained):
 def manifest(tmp_path_factory):
     """Coloured squares, checked and split; tests read them and change nothing."""
     folder = draw_squares(tmp_path_factory.mktemp("manifest") / "squares")
-    return split(check.check(sources.find(folder), "error"), validation=0.2, test=0.2)
+    data = Data(cache_dir=str(folder.parent / "cache"))
+    checked = check.check(sources.find(folder), data).usable()
+    return split(checked, validation=0.2, test=0.2)

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from tl_keras.run import (
     refuse_existing,
     remove_checkpoints,
 )
+from tl_keras.sections import Data
 from tl_keras.training import heads, memory, phases, scratch
 from tl_keras.training.history import log_picture
 from tl_keras.training.scratch import Network
@@ -80,7 +82,8 @@ def train(
     manifest = sources.find(source)
     sources.require_two_classes(manifest)
     _refuse_unknown(config, len(manifest.class_names))
-    manifest = check.check(manifest, config.data.bad_files)
+    findings = check.check(manifest, config.data)
+    manifest = findings.usable()
     manifest = split(
         manifest,
         validation=config.data.validation,
@@ -115,8 +118,8 @@ def evaluate(
     Args:
         model: What to evaluate.
         source: A folder with one sub-folder of images a class, or a built-in source.
-        bad_files: `error` refuses files that cannot be decoded, `skip` leaves them
-            out.
+        bad_files: `error` refuses files that cannot be used as they are, `skip`
+            leaves them out, `convert` makes PNGs of those that Pillow reads.
 
     Returns:
         The figures, as `metrics.compute` gives them.
@@ -124,7 +127,9 @@ def evaluate(
     Raises:
         DataError: If a file is bad, or of a class that the model does not know.
     """
-    manifest = check.check(sources.find(source), bad_files)
+    data = model.config.data if isinstance(model, Run) else Data()
+    findings = check.check(sources.find(source), replace(data, bad_files=bad_files))
+    manifest = findings.usable()
     labels = np.array(manifest.labels(model.class_names))
     return metrics.compute(labels, model.probabilities(manifest), model.class_names)
 

@@ -159,10 +159,10 @@ def test_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
         sources.find(tmp_path)
 
 
-def test_file_name_that_is_no_unicode_is_refused_before_training(squares):
+def test_file_name_that_is_no_unicode_is_refused_before_training(squares, config):
     os.rename(squares / "red" / "0.png", os.fsencode(squares) + b"/red/B\xe4r.png")
     with pytest.raises(DataError):
-        check.check(sources.find(squares), "error")
+        check.check(sources.find(squares), config.data).usable()
 
 
 def test_twemoji_has_these_images_in_these_classes():

@@ -33,9 +33,9 @@ def add_evaluate(parser: ArgumentParser) -> None:
     parser.add_argument("source", help="a folder, or the built-in source 'twemoji'")
     parser.add_argument(
         "--bad_files",
-        choices=["error", "skip"],
+        choices=["error", "skip", "convert"],
         default="error",
-        help="what to do with files that cannot be decoded",
+        help="what to do with files that cannot be used as they are",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 

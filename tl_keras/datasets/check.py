@@ -1,181 +1,253 @@
-"""Decodes every image once before anything is trained, and names the bad files."""
+"""Examines every image once before anything is trained, and compares them."""
 
-import hashlib
 import os
-import re
-import warnings
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import lru_cache
 from pathlib import Path
 
-import tensorflow as tf
-from PIL import Image
-
-from tl_keras.datasets.images import decode
-from tl_keras.datasets.manifest import Manifest, Row
-from tl_keras.errors import DataError
+from tl_keras.datasets import comparing
+from tl_keras.datasets.children import Task
+from tl_keras.datasets.examining import examine
+from tl_keras.datasets.findings import NAMED_FILES, Findings, Problem
+from tl_keras.datasets.limits import Limits
+from tl_keras.datasets.manifest import LABEL_SEPARATOR, Manifest, Row
+from tl_keras.datasets.problems import KINDS, POLICIES, policy, require_known
+from tl_keras.datasets.results import Result
+from tl_keras.datasets.store import Store
 from tl_keras.progress import say, track
+from tl_keras.sections import Data
 
-# A file may claim any size in its header; this is four times a good phone camera.
-MAX_PIXELS = 200_000_000
-NAMED_FILES = 10
-REFUSED = re.compile(r"[\w ]+ cannot be decoded rightly: convert it to PNG")
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A file that cannot be trained on, and why."""
-
-    path: str
-    reason: str
+LIMITS = Limits()
+CONVERTED = "converted"
 
 
-def check(manifest: Manifest, bad_files: str) -> Manifest:
-    """Decodes every image with the decoder that training uses.
+@dataclass(slots=True)
+class Case:
+    """A row while it is checked.
+
+    Attributes:
+        row: As the source has it; what is converted has its new path.
+        result: What its file gave.
+        problems: What is wrong or odd.
+    """
+
+    row: Row
+    result: Result
+    problems: list[Problem]
+
+    @property
+    def policy(self) -> str:
+        """What is done about the row: the strictest of its problems' policies."""
+        policies = [problem.policy for problem in self.problems]
+        return max(policies, key=POLICIES.index, default=POLICIES[0])
+
+    @property
+    def kept(self) -> bool:
+        """Whether the row can be used."""
+        return self.policy in ("warn", "convert") and bool(self.result.pixels)
+
+    def checked(self) -> Row:
+        """Returns the row with what is known of it."""
+        odd = [problem.kind for problem in self.problems if problem.policy == "warn"]
+        return replace(
+            self.row,
+            sha256=self.result.sha256,
+            pixels=self.result.pixels,
+            width=self.result.width,
+            height=self.result.height,
+            problems=LABEL_SEPARATOR.join(odd),
+        )
+
+
+def check(manifest: Manifest, data: Data) -> Findings:
+    """Examines every image with the decoder that training uses, and compares them.
+
+    The files are decoded in child processes, so that a crash or a runaway allocation
+    names its file and stops nothing. What is known of an unchanged file is not found
+    out again.
+
+    A damaged JPEG is known by what its decoder complains of. A flipped bit that makes
+    another legal stream cannot be seen by anybody: JPEG has no checksum.
 
     Args:
         manifest: The images as found.
-        bad_files: `error` or `skip`.
+        data: What is done about bad files, and where results are stored.
 
     Returns:
-        The images that decode, with their checksums and sizes.
+        What was found out. It raises nothing for bad files; `.usable()` does.
 
     Raises:
-        DataError: If a file is bad and `bad_files` is `error`, or if skipping the
-            bad ones leaves no class, one class, or a class without images.
+        UsageError: If `data.problems` names an unknown kind or policy.
+        StorageError: If the cache folder cannot be written.
     """
-    examine = partial(_examine, _decoder(), manifest.root)
-    with _no_pillow_limit(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = pool.map(examine, manifest.rows)
-        total = len(manifest.rows)
-        try:
-            results = list(track(results, "Checking images", total))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    problems = [result for result in results if isinstance(result, Problem)]
-    checked = Manifest(
-        manifest.root, tuple(result for result in results if isinstance(result, Row))
-    )
-    if problems:
-        _report(problems, bad_files)
-        lost = sorted(set(manifest.class_names) - set(checked.class_names))
-        if lost:
-            raise DataError(f"No image can be read in class {', '.join(lost)}.")
-    _report_duplicates(checked)
-    return checked
-
-
-@contextmanager
-def _no_pillow_limit() -> Iterator[None]:
-    """Lifts Pillow's limit, which phone cameras of 200 megapixels pass, for ours."""
-    kept, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = kept
-
-
-@cache
-def _decoder() -> tf.types.experimental.PolymorphicFunction:
-    """Returns the decoder as a graph, traced once a process."""
-    return tf.function(decode, input_signature=[tf.TensorSpec([], tf.string)])
-
-
-def _report(problems: list[Problem], bad_files: str) -> None:
-    """Names the bad files, and stops where they are not to be skipped."""
-    lines = [f"  {problem.path}: {problem.reason}" for problem in problems]
-    if len(lines) > NAMED_FILES:
-        lines[NAMED_FILES:] = [f"  … and {len(problems) - NAMED_FILES} more"]
-    many = "1 file is" if len(problems) == 1 else f"{len(problems)} files are"
-    listing = "\n".join(lines)
-    if bad_files == "error":
-        raise DataError(
-            f"{many} not usable. Remove or convert them, or leave them out "
-            f"(bad_files: skip):\n{listing}"
+    require_known(data.problems)
+    with Store.of(manifest.root, data.cache_dir) as store:
+        cases = _examined(manifest, data, store)
+        facts = {
+            case.row.path: case.result.facts for case in cases if case.result.facts.mode
+        }
+        _convert(cases, manifest.root, data, store)
+        kept = [case for case in cases if case.kept]
+        compared = manifest.with_rows(case.checked() for case in kept)
+        comparison = comparing.compare(
+            compared.rows,
+            [case.result.phash for case in kept],
+            {one for one, case in enumerate(kept) if "blank" in case.result.kinds},
+            store if data.near_duplicates else None,
         )
-    say(f"{many} left out:\n{listing}")
-
-
-def _report_duplicates(manifest: Manifest) -> None:
-    """Says how many pictures are there twice, and which have two labels."""
-    first: dict[str, Row] = {}
-    twice, conflicts = 0, []
-    for row in manifest.rows:
-        known = first.setdefault(row.pixels, row)
-        twice += known is not row
-        if known.label != row.label:
-            conflicts.append(
-                f"  {known.path} ({known.label}) = {row.path} ({row.label})"
-            )
-    if twice:
-        say(
-            f"{twice} images are copies of others; copies stay on one side of the split"
-        )
-    if conflicts:
-        shown = "\n".join(conflicts[:NAMED_FILES])
-        say(f"Warning: the same picture under two labels, {len(conflicts)}x:\n{shown}")
-
-
-def _examine(decoder: tf.types.experimental.PolymorphicFunction, root: Path, row: Row):
-    """Returns the row with its checksums and size, or the `Problem`."""
-    path = root / row.path
-    try:
-        row.path.encode()
-        content = path.read_bytes()
-        _refuse_bomb(path)
-        pixels = decoder(content).numpy()
-    except UnicodeEncodeError:
-        return Problem(ascii(row.path), "its name is no Unicode: rename it")
-    except OSError as error:
-        return Problem(row.path, error.strerror or str(error))
-    except DataError as error:
-        return Problem(row.path, str(error))
-    except tf.errors.OpError as error:
-        return Problem(row.path, reason(error))
-    height, width, _ = pixels.shape
-    # The shape belongs to the picture: a white 2x8 is not a white 4x4.
-    digest = hashlib.sha256(f"{height}x{width}:".encode() + pixels.tobytes())
-    return replace(
-        row,
-        sha256=hashlib.sha256(content).hexdigest(),
-        pixels=digest.hexdigest(),
-        width=width,
-        height=height,
+    for one, more in comparing.problems(compared, comparison, data).items():
+        kept[one].problems += more
+    rows = comparing.with_groups([case.checked() for case in kept], comparison.same)
+    usable = manifest.with_rows(row for row, case in zip(rows, kept) if case.kept)
+    conflicts = comparing.conflicts(compared, comparison.copies)
+    findings = Findings(
+        manifest=usable,
+        total=len(cases),
+        problems=tuple(problem for case in cases for problem in case.problems),
+        facts=facts,
+        copies=_paths(rows, comparison.copies),
+        look_alikes=_paths(rows, comparison.look_alikes),
+        conflicts=_paths(rows, conflicts),
+        lost=tuple(sorted(set(manifest.counts()) - set(usable.counts()))),
     )
+    _report(findings, {row.path: row.label for row in rows})
+    return findings
 
 
-def _refuse_bomb(path: Path) -> None:
-    """Refuses a size in the header that would fill the memory."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with Image.open(path) as image:
-                width, height = image.size
-        # What Pillow cannot open TensorFlow judges: training decodes with TensorFlow.
-        except Exception:
-            return
-    if width * height > MAX_PIXELS:
-        raise DataError(f"its header claims an enormous size: {width}x{height} pixels")
+def _examined(manifest: Manifest, data: Data, store: Store) -> list[Case]:
+    """Examines all files."""
+    rows, root = manifest.rows, manifest.root
+    tasks = (
+        Task(index=index, key=row.path, path=str(root / row.path))
+        for index, row in enumerate(rows)
+    )
+    results: list[Result | None] = [None] * len(rows)
+    with closing(examine(tasks, store, LIMITS)) as found:
+        for task, result in track(found, "Checking images", len(rows)):
+            results[task.index] = result
+    home = os.path.realpath(root)
+    cases = []
+    for row, result in zip(rows, results):
+        outside = "" if result.kinds == ("unreadable",) else _outside(home, row.path)
+        more = (("link_out", outside),) if outside else ()
+        cases.append(Case(row, result, _judged(row, (*result.problems, *more), data)))
+    return cases
 
 
-def reason(error: tf.errors.OpError) -> str:
-    """Returns TensorFlow's reason in a few words."""
-    refused = REFUSED.search(error.message)
-    if refused:
-        return refused[0]
-    # In a graph the reason follows the trace of where the op was made, a line each.
-    lines = error.message.split("\t [[")[0].split("\n")
-    said = [line for line in lines if line.strip() and not line.startswith("  File")]
-    message = said[-1].split("}} ")[-1].split(" [Op:")[0]
-    known = {
-        "Unknown image file format": "not an image (JPEG, PNG, GIF, BMP and WebP are)",
-        "Input is empty": "the file is empty",
-        "jpeg::Uncompress failed": "the JPEG is damaged or cut off",
-        "Input size should match": "the BMP is damaged or cut off",
-        "Invalid PNG": "the PNG is damaged or cut off",
-    }
-    return next((text for key, text in known.items() if key in message), message[:120])
+def _judged(row: Row, problems: Iterable[tuple[str, str]], data: Data) -> list[Problem]:
+    """Returns a row's problems with what is done about each."""
+    # A name that is no Unicode could not be printed.
+    path = row.path.encode(errors="backslashreplace").decode()
+    return [
+        Problem(
+            path=path,
+            label=row.label,
+            kind=kind,
+            reason=KINDS[kind].reason(detail),
+            policy=policy(kind, data),
+        )
+        for kind, detail in problems
+    ]
+
+
+def _outside(home: str, path: str) -> str:
+    """Returns where a file lies that a link leads to, if that is not below `home`."""
+    if os.path.isabs(path):
+        return ""
+    folder, name = os.path.split(os.path.join(home, path))
+    real = os.path.join(_real(folder), name)
+    if os.path.islink(real):
+        real = os.path.realpath(real)
+    return "" if real.startswith(os.path.join(home, "")) else real
+
+
+@lru_cache(maxsize=1024)
+def _real(folder: str) -> str:
+    """Returns a folder's path without links."""
+    return os.path.realpath(folder)
+
+
+def _convert(cases: list[Case], root: Path, data: Data, store: Store) -> None:
+    """Makes PNGs of the files whose policy says so, and examines those instead."""
+    tasks = [
+        Task(
+            index=index,
+            key=str(target),
+            path=str(root / case.row.path),
+            target=str(target),
+            background=data.background,
+        )
+        for index, case in enumerate(cases)
+        if case.policy == "convert" and (target := _target(case, data))
+    ]
+    if not tasks:
+        return
+    results = []
+    with closing(examine(tasks, store, LIMITS)) as found:
+        results += track(found, "Converting images", len(tasks))
+    for task, result in results:
+        case = cases[task.index]
+        judged = _judged(case.row, result.problems, data)
+        stubborn = [
+            replace(problem, policy="error") if problem.policy == "convert" else problem
+            for problem in judged
+        ]
+        case.problems += [one for one in stubborn if one.kind != "extension"]
+        case.result = result
+        if result.pixels:
+            case.row = replace(case.row, path=task.target)
+
+
+def _target(case: Case, data: Data) -> Path:
+    """Returns where a file's PNG goes: another content or background, another path."""
+    colour = bytes(data.background).hex()
+    folder = Path(os.path.abspath(os.path.expanduser(data.cache_dir)), CONVERTED)
+    stem = Path(case.row.path).stem
+    return folder / f"{case.result.sha256[:16]}-{colour}" / f"{stem}.png"
+
+
+def _paths(rows: list[Row], groups: comparing.Groups) -> tuple[tuple[str, ...], ...]:
+    """Returns the paths of groups of rows."""
+    return tuple(tuple(rows[one].path for one in group) for group in groups)
+
+
+def _report(findings: Findings, labels: dict[str, str]) -> None:
+    """Says in a few lines what was found; errors stop the run with their own words."""
+    by_policy = defaultdict(list)
+    for problem in findings.problems:
+        by_policy[problem.policy].append(f"  {problem.path}: {problem.reason}")
+    for name, done in (("skip", "left out"), ("convert", "converted to PNG")):
+        if by_policy[name]:
+            say(f"{_files(len(by_policy[name]))} {done}:\n{_listing(by_policy[name])}")
+    if by_policy["warn"]:
+        odd = by_policy["warn"]
+        say(f"Warning: {_files(len(odd))} odd:\n{_listing(odd)}")
+    copies = sum(len(group) - 1 for group in findings.copies)
+    if copies:
+        say(f"{copies} images are copies of others; copies stay on one side")
+    alike = sum(map(len, findings.look_alikes))
+    if alike:
+        many = len(findings.look_alikes)
+        say(f"{alike} images look alike, in {many} groups; each stays on one side")
+    if findings.conflicts:
+        lines = [
+            "  " + " = ".join(f"{path} ({labels[path]})" for path in group)
+            for group in findings.conflicts
+        ]
+        many = len(findings.conflicts)
+        say(f"Warning: the same picture under two labels, {many}x:\n{_listing(lines)}")
+
+
+def _files(count: int) -> str:
+    """Returns how many files, and the verb."""
+    return "1 file is" if count == 1 else f"{count} files are"
+
+
+def _listing(lines: list[str]) -> str:
+    """Returns the first lines, and how many are left."""
+    left = len(lines) - NAMED_FILES
+    more = [f"  … and {left} more"] if left > 0 else []
+    return "\n".join([*lines[:NAMED_FILES], *more])

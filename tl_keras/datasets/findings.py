@@ -60,6 +60,7 @@ class Findings:
         copies: Paths of images with equal pixels, two or more each.
         look_alikes: Paths of images that nearly agree, two or more each.
         conflicts: Paths of images with equal pixels and different labels.
+        lost: Classes of which no image can be used.
     """
 
     manifest: Manifest
@@ -69,6 +70,7 @@ class Findings:
     copies: tuple[tuple[str, ...], ...] = ()
     look_alikes: tuple[tuple[str, ...], ...] = ()
     conflicts: tuple[tuple[str, ...], ...] = ()
+    lost: tuple[str, ...] = ()
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -79,15 +81,25 @@ class Findings:
         """Returns the images that can be used.
 
         Raises:
-            DataError: If there is a problem whose policy is `error`.
+            DataError: If there is a problem whose policy is `error`, or a class is
+                left without images.
         """
         if self.errors:
             lines = [f"  {one.path}: {one.reason}" for one in self.errors[:NAMED_FILES]]
             left = len(self.errors) - len(lines)
             lines += [f"  … and {left} more"] if left else []
-            many = "1 file is" if len(self.errors) == 1 else f"{len(self.errors)} are"
+            many = (
+                "1 file is"
+                if len(self.errors) == 1
+                else f"{len(self.errors)} files are"
+            )
             raise DataError(
                 f"{many} not usable. Remove or convert them, or leave them out "
                 f"(bad_files: skip):\n" + "\n".join(lines)
+            )
+        if self.lost:
+            raise DataError(
+                f"No image can be used in class {', '.join(self.lost)}. Fill or "
+                f"remove it."
             )
         return self.manifest

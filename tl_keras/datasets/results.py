@@ -1,0 +1,80 @@
+"""What one examined file gave, and how it travels and is stored."""
+
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass, field
+from typing import Self
+
+from tl_keras.datasets.findings import Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """By what a file that was not changed is known.
+
+    Attributes:
+        size: Bytes.
+        mtime_ns: When its content was changed, in nanoseconds.
+        ctime_ns: When its content, name or rights were changed, in nanoseconds.
+    """
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Self:
+        """Takes what the system says of a file."""
+        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """What the examination of a file gave.
+
+    Attributes:
+        sha256: Of the file's bytes; empty where they were not read.
+        pixels: sha256 of shape and decoded, upright pixels; empty where there are
+            none.
+        width: Of the upright image, in pixels.
+        height: Of the upright image, in pixels.
+        phash: Perceptual hash of the pixels, 64 bits.
+        facts: What the header says.
+        problems: `(kind, detail)` of each thing that is wrong or odd.
+    """
+
+    sha256: str = ""
+    pixels: str = ""
+    width: int = 0
+    height: int = 0
+    phash: int = 0
+    facts: Facts = field(default_factory=Facts)
+    problems: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of the problems."""
+        return tuple(kind for kind, _ in self.problems)
+
+    def to_json(self) -> str:
+        """Returns what `from_json` reads."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Reads what `to_json` wrote.
+
+        Raises:
+            ValueError: If it is not that.
+        """
+        try:
+            values = json.loads(text)
+            facts = values.pop("facts")
+            for name in ("format", "mode"):
+                # A few words, and 200,000 files: each word is kept once.
+                facts[name] = sys.intern(facts[name])
+            problems = tuple((kind, text) for kind, text in values.pop("problems"))
+            return cls(**values, facts=Facts(**facts), problems=problems)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"no result of an examination: {error!r}") from None
