@@ -57,12 +57,12 @@ def check(manifest: Manifest, bad_files: str) -> Manifest:
             pool.shutdown(cancel_futures=True)
             raise
     problems = [result for result in results if isinstance(result, Problem)]
-    checked = Manifest(
-        manifest.root, tuple(result for result in results if isinstance(result, Row))
+    checked = manifest.with_rows(
+        result for result in results if isinstance(result, Row)
     )
     if problems:
         _report(problems, bad_files)
-        lost = sorted(set(manifest.class_names) - set(checked.class_names))
+        lost = sorted(set(manifest.counts()) - set(checked.counts()))
         if lost:
             raise DataError(f"No image can be read in class {', '.join(lost)}.")
     _report_duplicates(checked)
