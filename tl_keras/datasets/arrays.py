@@ -154,10 +154,12 @@ def _indices(labels: np.ndarray, class_names: tuple[str, ...]) -> list[str]:
 def _texts(labels: np.ndarray, class_names: tuple[str, ...]) -> list[str]:
     """Returns names as they are."""
     del class_names
-    bad = [label for label in labels if not isinstance(label, str) or not label]
+    # As a list they are Python's own texts.
+    names = labels.tolist()
+    bad = [name for name in names if not isinstance(name, str) or not name]
     if bad:
         raise DataError(f"A label is {bad[0]!r}: give names, or class indices.")
-    return [str(label) for label in labels]
+    return names
 
 
 def _multi_hot(labels: np.ndarray, class_names: tuple[str, ...]) -> list[str]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import tensorflow as tf
+
 from tl_keras.datasets import stored
 from tl_keras.datasets.given import standard_name
 from tl_keras.datasets.manifest import Manifest
@@ -45,9 +47,10 @@ def read(source: str | os.PathLike, data: Data) -> Manifest:
         DataError: If it is not prepared and cannot be downloaded, or is no
             classification of images.
     """
-    # Logs, and a progress bar beside ours.
+    # Imported where it is needed: it takes longer than all else here.
     import tensorflow_datasets as tfds
 
+    # Ours shows the way.
     tfds.disable_progress_bar()
     builder = _builder(tfds, str(source).removeprefix(PREFIX), data)
     image, label = _keys(tfds, builder)
@@ -155,12 +158,7 @@ def _pictures(
     names = builder.info.features[label].int2str
     unlabelled = 0
     for split in builder.info.splits:
-        examples = builder.as_dataset(
-            split=split,
-            shuffle_files=False,
-            decoders={image: tfds.decode.SkipDecoding()},
-        )
-        for example in tfds.as_numpy(examples):
+        for example in _examples(tfds, builder, split, image):
             if example[label] == NO_LABEL:
                 unlabelled += 1
                 continue
@@ -171,6 +169,21 @@ def _pictures(
             )
     if unlabelled:
         say(f"{unlabelled:,} images have no label and are left out")
+
+
+def _examples(
+    tfds: ModuleType, builder: Any, split: str, image: str
+) -> Iterator[dict[str, Any]]:
+    """Yields the examples of a split in a fixed order, the images not decoded."""
+    decoders = {image: tfds.decode.SkipDecoding()}
+    examples = builder.as_dataset(split=split, decoders=decoders, shuffle_files=False)
+    try:
+        yield from tfds.as_numpy(examples)
+    except tf.errors.OpError as error:
+        raise DataError(
+            f"The data set {builder.info.full_name!r} cannot be read: "
+            f"{_first_line(error)}"
+        ) from None
 
 
 def _state(builder: Any) -> Iterator[str]:
