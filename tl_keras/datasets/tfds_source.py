@@ -6,10 +6,10 @@ import socket
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import tensorflow as tf
+import tensorflow_datasets as tfds
 
 from tl_keras.datasets import stored
 from tl_keras.datasets.given import standard_name
@@ -47,22 +47,17 @@ def read(source: str | os.PathLike, data: Data) -> Manifest:
         DataError: If it is not prepared and cannot be downloaded, or is no
             classification of images.
     """
-    # Imported where it is needed: it takes longer than all else here.
-    import tensorflow_datasets as tfds
-
     # Ours shows the way.
     tfds.disable_progress_bar()
-    builder = _builder(tfds, str(source).removeprefix(PREFIX), data)
-    image, label = _keys(tfds, builder)
+    builder = _builder(str(source).removeprefix(PREFIX), data)
+    image, label = _keys(builder)
     info = builder.info
     name = stored.digest("tfds", info.full_name, *_state(builder))
     unknown = [split for split in info.splits if standard_name(split) is None]
     if unknown:
         say(f"{info.full_name}: {', '.join(unknown)} is taken for training")
     total = sum(split.num_examples for split in info.splits.values())
-    return stored.once(
-        name, data, lambda: _pictures(tfds, builder, image, label), total
-    )
+    return stored.once(name, data, lambda: _pictures(builder, image, label), total)
 
 
 def _is_prepared(path: str) -> bool:
@@ -70,7 +65,7 @@ def _is_prepared(path: str) -> bool:
     return Path(path, INFO_FILE).is_file()
 
 
-def _builder(tfds: ModuleType, name: str, data: Data) -> Any:
+def _builder(name: str, data: Data) -> Any:
     """Returns the builder of a data set that is on disk."""
     folder = os.path.expanduser(name)
     try:
@@ -129,7 +124,7 @@ def _online() -> bool:
     return True
 
 
-def _keys(tfds: ModuleType, builder: Any) -> tuple[str, str]:
+def _keys(builder: Any) -> tuple[str, str]:
     """Returns the names of the image and the label among the features."""
     features = dict(builder.info.features)
     wanted = (tfds.features.Image, tfds.features.ClassLabel)
@@ -151,14 +146,12 @@ def _keys(tfds: ModuleType, builder: Any) -> tuple[str, str]:
     return keys[0], keys[1]
 
 
-def _pictures(
-    tfds: ModuleType, builder: Any, image: str, label: str
-) -> Iterator[Picture]:
+def _pictures(builder: Any, image: str, label: str) -> Iterator[Picture]:
     """Yields a data set's images, their bytes as they are."""
     names = builder.info.features[label].int2str
     unlabelled = 0
     for split in builder.info.splits:
-        for example in _examples(tfds, builder, split, image):
+        for example in _examples(builder, split, image):
             if example[label] == NO_LABEL:
                 unlabelled += 1
                 continue
@@ -171,9 +164,7 @@ def _pictures(
         say(f"{unlabelled:,} images have no label and are left out")
 
 
-def _examples(
-    tfds: ModuleType, builder: Any, split: str, image: str
-) -> Iterator[dict[str, Any]]:
+def _examples(builder: Any, split: str, image: str) -> Iterator[dict[str, Any]]:
     """Yields the examples of a split in a fixed order, the images not decoded."""
     decoders = {image: tfds.decode.SkipDecoding()}
     examples = builder.as_dataset(split=split, decoders=decoders, shuffle_files=False)

@@ -32,7 +32,8 @@ def compute(
     truth, found = targets > 0.5, probabilities > THRESHOLD
     hits = int((truth == found).all(axis=1).sum())
     rows = per_class(truth, found, class_names)
-    occurring = [row for row in rows if row["images"]]
+    # Images may all be of no class.
+    occurring = [row for row in rows if row["images"]] or rows
     names = ("precision", "recall", "f1")
     micro = precision_recall_fscore_support(
         truth, found, average="micro", zero_division=0
