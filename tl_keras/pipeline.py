@@ -1,9 +1,10 @@
 """The chain from labelled images to a trained, evaluated and exported classifier."""
 
+import dataclasses
 import os
+import re
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,12 @@ from tl_keras.architectures.names import ARCHITECTURES
 from tl_keras.backbones import catalogue
 from tl_keras.backbones.backbone import Backbone
 from tl_keras.config import Config
-from tl_keras.datasets import check, sources
+from tl_keras.datasets import check, sources, split
 from tl_keras.datasets.augmentation import POLICIES
 from tl_keras.datasets.manifest import Manifest
-from tl_keras.datasets.split import split
+from tl_keras.datasets.sources import Source, title
 from tl_keras.errors import UsageError
-from tl_keras.evaluation import metrics, plots, predictions
+from tl_keras.evaluation import metrics, multi_label, plots, predictions
 from tl_keras.export.loaded import Export, find_export
 from tl_keras.files import write_json
 from tl_keras.progress import say
@@ -38,13 +39,14 @@ from tl_keras.run import (
 from tl_keras.sections import Data
 from tl_keras.training import heads, memory, phases, scratch
 from tl_keras.training.history import log_picture
+from tl_keras.training.outputs import MULTI_LABEL
 from tl_keras.training.scratch import Network
 
 CONFUSION_MATRIX, PREDICTIONS = "confusion_matrix.png", "predictions.csv"
 
 
 def train(
-    source: str | os.PathLike,
+    source: Source,
     *,
     config: Config | None = None,
     name: str | None = None,
@@ -55,8 +57,9 @@ def train(
     """Trains a classifier on `source` and evaluates it on images it never saw.
 
     Args:
-        source: A folder with one sub-folder of images a class, or a built-in source
-            (`twemoji`).
+        source: A folder with one sub-folder of images a class, a CSV table, a
+            built-in source (`twemoji`), a data set of TensorFlow Datasets
+            (`tfds:NAME`), or arrays: see `datasets.sources.find`.
         config: What to train and how; `None` takes the defaults.
         name: The run folder's name; `None` makes one of the source and the time.
         runs: Where run folders go.
@@ -79,20 +82,16 @@ def train(
     folder = Path(runs) / (name or default_name(source))
     refuse_existing(folder, overwrite)
     _prepare_tensorflow(config)
-    manifest = sources.find(source)
+    manifest = _for_head(sources.find(source, config.data), config)
     sources.require_two_classes(manifest)
+    # The order of the logits is a part of what a run has to remember.
+    config = config.override(data={"classes": manifest.classes})
     _refuse_unknown(config, len(manifest.class_names))
     findings = check.check(manifest, config.data)
-    manifest = findings.usable()
-    manifest = split(
-        manifest,
-        validation=config.data.validation,
-        test=config.data.test,
-        seed=config.data.split_seed,
-    )
+    manifest = split.deal(findings.usable(), config.data)
     config = with_image_size(config, manifest)
     built = _build(config, manifest)
-    create(folder, str(source), manifest, config)
+    create(folder, title(source), manifest, config)
     return _go_on(Run(folder, built))
 
 
@@ -111,13 +110,13 @@ def resume(folder: str | os.PathLike) -> Run:
 
 
 def evaluate(
-    model: Run | Export, source: str | os.PathLike, *, bad_files: str = "error"
+    model: Run | Export, source: Source, *, bad_files: str = "error"
 ) -> dict[str, Any]:
     """Evaluates a run or an export on all images of a source.
 
     Args:
         model: What to evaluate.
-        source: A folder with one sub-folder of images a class, or a built-in source.
+        source: What `train` takes.
         bad_files: `error` refuses files that cannot be used as they are, `skip`
             leaves them out, `convert` makes PNGs of those that Pillow reads.
 
@@ -127,11 +126,28 @@ def evaluate(
     Raises:
         DataError: If a file is bad, or of a class that the model does not know.
     """
+    data = _judging(model, bad_files)
+    manifest = check.check(sources.find(source, data), data).usable()
+    several = model.outputs == MULTI_LABEL
+    manifest = dataclasses.replace(manifest, multi_label=several)
+    return _figures(manifest, model.probabilities(manifest), model.class_names)
+
+
+def _judging(model: Run | Export, bad_files: str) -> Data:
+    """Returns what images are judged by that are evaluated, not trained on.
+
+    Where a run's files lie and what it accepts; all splits count alike, so that a
+    picture may be in two of them.
+    """
     data = model.config.data if isinstance(model, Run) else Data()
-    findings = check.check(sources.find(source), replace(data, bad_files=bad_files))
-    manifest = findings.usable()
-    labels = np.array(manifest.labels(model.class_names))
-    return metrics.compute(labels, model.probabilities(manifest), model.class_names)
+    return Data(
+        bad_files=bad_files,
+        problems={**data.problems, "leak": "warn"},
+        background=data.background,
+        near_duplicates=False,
+        data_dir=data.data_dir,
+        cache_dir=data.cache_dir,
+    )
 
 
 def load(path: str | os.PathLike) -> Run | Export:
@@ -185,13 +201,21 @@ def _evaluate(run: Run) -> None:
     """Evaluates the classifier on the test images, for the first and only time."""
     test = run.manifest.split("test")
     predicted = run.probabilities(test)
-    labels = np.array(test.labels(run.class_names))
-    found = metrics.compute(labels, predicted, run.class_names)
+    found = _figures(test, predicted, run.class_names)
     predictions.save(run.folder / PREDICTIONS, test, predicted, run.class_names)
-    picture = run.folder / CONFUSION_MATRIX
-    plots.confusion_matrix(found, run.class_names, picture)
-    log_picture(run.folder, "confusion_matrix", picture, len(run.history.epochs))
+    if "confusion_matrix" in found:
+        picture = run.folder / CONFUSION_MATRIX
+        plots.confusion_matrix(found, run.class_names, picture)
+        log_picture(run.folder, "confusion_matrix", picture, len(run.history.epochs))
     write_json(run.folder / METRICS, found)
+
+
+def _figures(
+    manifest: Manifest, predicted: np.ndarray, class_names: tuple[str, ...]
+) -> dict[str, Any]:
+    """Returns the figures of the predictions of a manifest's images."""
+    compute = multi_label.compute if manifest.multi_label else metrics.compute
+    return compute(manifest.targets(class_names), predicted, class_names)
 
 
 def _export(run: Run, folder: str) -> dict[str, Any]:
@@ -205,6 +229,26 @@ def _prepare_tensorflow(config: Config) -> None:
     keras.utils.set_random_seed(config.seed)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
+
+
+def _for_head(manifest: Manifest, config: Config) -> Manifest:
+    """Returns the manifest with one label an image or several, as the head gives.
+
+    Raises:
+        UsageError: If images have several labels and the network gives one.
+    """
+    several = config.head.outputs == MULTI_LABEL
+    if manifest.multi_label and not several:
+        raise UsageError(
+            f"{manifest.root} has images with several labels: `head.outputs` must be "
+            f"multi_label. Received: {config.head.outputs!r}"
+        )
+    if several and config.scratch.name:
+        raise UsageError(
+            f"`head.outputs` must be multi_class for a whole network from random "
+            f"weights, which ends in one class an image. Received: {MULTI_LABEL!r}"
+        )
+    return dataclasses.replace(manifest, multi_label=several)
 
 
 def _refuse_unknown(config: Config, classes: int) -> None:
@@ -248,7 +292,10 @@ def _build(config: Config, manifest: Manifest) -> Backbone | Network:
     return backbone
 
 
-def default_name(source: str | os.PathLike) -> str:
+def default_name(source: Source) -> str:
     """Returns a run's name that no other has."""
-    stem = Path(source).resolve().name or "run"
+    path = Path(title(source)).resolve()
+    name = path.stem if path.is_file() else path.name
+    # A data set's name holds colons, which are none of a folder's on Windows.
+    stem = re.sub(r"[:*]+", "-", name) or "run"
     return f"{stem}-{datetime.now():%Y%m%d-%H%M%S}"

@@ -24,7 +24,7 @@ from tl_keras.export import savedmodel
 from tl_keras.export.loaded import Export
 from tl_keras.export.savedmodel import Exportable
 from tl_keras.files import replacing, storage_errors, write_json, write_text
-from tl_keras.training import scratch
+from tl_keras.training import outputs, scratch
 from tl_keras.training.head import Classifier, attach
 from tl_keras.training.history import History, log_text
 from tl_keras.training.scratch import Network
@@ -73,7 +73,12 @@ class Run:
     @cached_property
     def manifest(self) -> Manifest:
         """The images with their splits."""
-        return Manifest.load(self.folder / MANIFEST, Path(self.state.root))
+        return Manifest.load(
+            self.folder / MANIFEST,
+            Path(self.state.root),
+            classes=self.config.data.classes,
+            multi_label=self.outputs == outputs.MULTI_LABEL,
+        )
 
     @property
     def state(self) -> State:
@@ -100,6 +105,11 @@ class Run:
     def class_names(self) -> tuple[str, ...]:
         """The classes in the order of the logits."""
         return self.manifest.class_names
+
+    @property
+    def outputs(self) -> str:
+        """What the logits stand for: see `training.outputs`."""
+        return self.config.head.outputs
 
     @cached_property
     def classifier(self) -> Classifier | Network:
@@ -184,6 +194,7 @@ class Run:
             test=self.manifest.split("test"),
             facts={
                 "network": self.config.scratch.name or self.config.backbone.name,
+                "outputs": self.outputs,
                 "source": self.state.source,
                 "metrics": self.metrics,
             },

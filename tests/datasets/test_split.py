@@ -4,12 +4,14 @@ import hashlib
 from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from tl_keras.datasets.manifest import SPLITS, Manifest, Row
-from tl_keras.datasets.split import split
-from tl_keras.errors import DataError
+from tl_keras.datasets.split import deal, few_shot, folds, split
+from tl_keras.errors import DataError, UsageError
+from tl_keras.sections import Data
 
 SHARES = {"validation": 0.15, "test": 0.15}
 
@@ -162,3 +164,269 @@ def test_without_validation_two_images_a_class_are_enough():
     for seed in range(20):
         dealt = split(make(a=2, b=2), validation=0.0, test=0.25, seed=seed)
         assert set(splits(dealt).values()) == {"train", "test"}
+
+
+def grouped(*groups):
+    """Returns a manifest of `(group, labels…)`, one image a label."""
+    rows = [
+        replace(row(label, f"{group}-{place}"), group=group)
+        for group, *labels in groups
+        for place, label in enumerate(labels)
+    ]
+    return Manifest(Path("/photos"), tuple(rows))
+
+
+def sides(manifest):
+    """Returns the splits of each group."""
+    found = defaultdict(set)
+    for r in manifest.rows:
+        found[r.group].add(r.split)
+    return found
+
+
+def random_groups(seed, count):
+    """Returns so many groups of one to six images of one to three classes."""
+    random = Random(seed)
+    return [
+        (f"g{seed}-{n}", *random.choices("abc", k=random.randint(1, 6)))
+        for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_group_of_several_classes_stays_on_one_side(seed):
+    dealt = split(grouped(*random_groups(seed, 60)), **SHARES, seed=seed)
+    assert all(len(names) == 1 for names in sides(dealt).values())
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_class_of_groups_is_in_every_split(seed):
+    dealt = split(grouped(*random_groups(seed, 12)), **SHARES, seed=seed)
+    found = defaultdict(set)
+    for r in dealt.rows:
+        found[r.label].add(r.split)
+    assert all(names == set(SPLITS) for names in found.values())
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_split_moves_no_group_when_groups_and_images_are_added(seed):
+    groups = random_groups(seed, 200)
+    grown = [(name, *labels, *labels[:1]) for name, *labels in groups]
+    old = sides(split(grouped(*groups), **SHARES, seed=seed))
+    more = grown + random_groups(seed + 100, 80)
+    Random(seed).shuffle(more)
+    new = sides(split(grouped(*more), **SHARES, seed=seed))
+    assert {group: new[group] for group in old} == old
+
+
+def test_split_of_groups_does_not_depend_on_the_order_of_the_images():
+    for seed in range(50):
+        manifest = grouped(*random_groups(seed, 9))
+        reverse = Manifest(manifest.root, manifest.rows[::-1])
+        dealt = [splits(split(m, **SHARES, seed=seed)) for m in (manifest, reverse)]
+        assert dealt[0] == dealt[1]
+
+
+def test_too_few_groups_of_a_class_are_named():
+    manifest = grouped(*(("a", "x") for _ in range(9)), ("b", "y"), ("c", "y"))
+    with pytest.raises(DataError, match="'x' has 1 groups of images. At least 3"):
+        split(manifest, **SHARES)
+
+
+def test_class_whose_groups_all_serve_other_classes_is_named():
+    # Three classes, each pair with a group in common: two splits cannot do that.
+    manifest = grouped(("1", "a", "c"), ("2", "a", "b"), ("3", "b", "c"))
+    with pytest.raises(DataError, match="gets no image in .* groups with those of"):
+        split(manifest, validation=0.0, test=0.3)
+
+
+def test_images_of_several_labels_count_for_each_of_them():
+    rows = [replace(r, label="x|y") for r in make(a=2).rows]
+    rows += [replace(row("x", f"x{n}"), label="x") for n in range(9)]
+    manifest = Manifest(Path("/photos"), tuple(rows), multi_label=True)
+    with pytest.raises(DataError, match="'y' has 2 different images"):
+        split(manifest, **SHARES)
+
+
+def given(**counts):
+    """Returns so many images of each of two classes in each split; `_` is none."""
+    rows = [
+        replace(row(label, f"{label}-{name}-{n}"), split=name.strip("_"))
+        for name, count in counts.items()
+        for label in "ab"
+        for n in range(count)
+    ]
+    return Manifest(Path("/photos"), tuple(rows))
+
+
+def test_given_splits_are_kept():
+    manifest = given(train=9, validation=3, test=3)
+    assert split(manifest, **SHARES) == manifest
+
+
+@pytest.mark.parametrize("missing", ["validation", "test"])
+def test_missing_split_is_dealt_out_of_training(missing):
+    (there,) = {"validation", "test"} - {missing}
+    old = given(train=60, **{there: 20})
+    new = split(old, **SHARES)
+    moved = {r.path for r, was in zip(new.rows, old.rows) if r.split != was.split}
+    assert moved == {r.path for r in new.rows if r.split == missing}
+
+
+def test_missing_split_is_said(capsys):
+    split(given(train=60, test=20), **SHARES)
+    assert "training images are taken: 15% for validation" in capsys.readouterr().err
+
+
+def test_missing_split_is_dealt_by_the_hash_of_a_source_without_splits():
+    old = given(train=200)
+    without = old.with_rows(replace(r, split="") for r in old.rows)
+    assert split(old, **SHARES) == split(without, **SHARES)
+
+
+def test_no_validation_is_dealt_where_none_is_wanted():
+    dealt = split(given(train=60, test=20), validation=0.0, test=0.15)
+    assert set(splits(dealt).values()) == {"train", "test"}
+
+
+def test_images_without_a_split_among_others_with_one_become_training():
+    manifest = given(_=40, validation=9, test=9)
+    found = {r.split for r in split(manifest, **SHARES).rows[:80]}
+    assert found == {"train"}
+
+
+def test_image_without_a_split_follows_its_group():
+    manifest = given(train=20, validation=9, test=9)
+    rows = [replace(r, group="g") if r.split == "test" else r for r in manifest.rows]
+    rows.append(replace(row("a", "more"), group="g"))
+    assert split(manifest.with_rows(rows), **SHARES).rows[-1].split == "test"
+
+
+def test_test_images_alone_are_refused():
+    with pytest.raises(DataError, match="no training images in its splits"):
+        split(given(test=9), **SHARES)
+
+
+def test_unused_images_stay_unused():
+    manifest = given(train=9, validation=3, test=3)
+    rows = [replace(manifest.rows[0], split="unused"), *manifest.rows[1:]]
+    assert split(manifest.with_rows(rows), **SHARES).rows[0].split == "unused"
+
+
+@pytest.mark.parametrize(
+    ("validation", "test"), [(0.15, 0.0), (-0.1, 0.2), (0.5, 0.5), (0.1, 1.0)]
+)
+def test_shares_that_leave_a_split_empty_are_refused(validation, test):
+    with pytest.raises(UsageError):
+        split(make(a=9), validation=validation, test=test)
+
+
+def test_few_shot_keeps_so_many_training_images_a_class():
+    few = few_shot(split(make(a=100, b=50), **SHARES), 5)
+    assert few.split("train").counts() == {"a": 5, "b": 5}
+
+
+def test_few_shot_touches_only_training():
+    dealt = split(make(a=100, b=50), **SHARES)
+    few = few_shot(dealt, 5)
+    changed = {(old.split, new.split) for old, new in zip(dealt.rows, few.rows)}
+    assert changed == {
+        ("train", "train"),
+        ("train", "unused"),
+        ("test", "test"),
+        ("validation", "validation"),
+    }
+
+
+def test_more_shots_hold_the_fewer_ones():
+    dealt = split(make(a=100), **SHARES)
+    few, more = (
+        {r.path for r in few_shot(dealt, n).split("train").rows} for n in (5, 9)
+    )
+    assert few < more
+
+
+def test_few_shot_takes_different_pictures():
+    manifest = split(make(a=30), **SHARES)
+    copies = tuple(replace(r, path=f"copy/{r.path}") for r in manifest.rows)
+    few = few_shot(Manifest(manifest.root, manifest.rows + copies), 5)
+    assert len({r.pixels for r in few.split("train").rows}) == 5
+
+
+def test_another_seed_chooses_other_few_images():
+    dealt = split(make(a=100), **SHARES)
+    assert few_shot(dealt, 5, seed=0) != few_shot(dealt, 5, seed=1)
+
+
+def test_class_with_fewer_images_than_shots_is_named():
+    dealt = split(make(a=100, b=8), **SHARES)
+    with pytest.raises(DataError, match="'b' has . different training images"):
+        few_shot(dealt, 50)
+
+
+def test_few_shot_of_several_labels_gives_each_class_its_images():
+    manifest = split(make(a=60, b=60), **SHARES)
+    rows = [replace(r, label=f"{r.label}|all") for r in manifest.rows]
+    several = Manifest(manifest.root, tuple(rows), multi_label=True)
+    counts = few_shot(several, 4).split("train").counts()
+    assert min(counts.values()) >= 4
+
+
+def test_deal_splits_and_takes_few_shots_as_the_config_says():
+    data = Data(validation=0.2, test=0.1, split_seed=3, few_shot=4)
+    manifest = make(a=90, b=90)
+    expected = few_shot(split(manifest, validation=0.2, test=0.1, seed=3), 4, 3)
+    assert deal(manifest, data) == expected
+
+
+@pytest.mark.parametrize("k", [2, 3, 5, 10])
+def test_every_image_is_tested_in_one_fold(k):
+    found = Counter(
+        r.path for m in folds(make(a=31, b=17), k) for r in m.split("test").rows
+    )
+    assert found == dict.fromkeys((r.path for r in make(a=31, b=17).rows), 1)
+
+
+def test_images_that_are_not_tested_train():
+    assert {r.split for m in folds(make(a=9), 3) for r in m.rows} == {"train", "test"}
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("k", [2, 3, 7])
+def test_folds_of_a_class_differ_by_one_image_at_most(k, seed):
+    counts = [m.split("test").counts() for m in folds(make(a=31, b=17, c=8), k, seed)]
+    for label in "abc":
+        sizes = [count[label] for count in counts]
+        assert max(sizes) - min(sizes) <= 1
+
+
+def test_folds_differ_by_one_image_at_most_in_all():
+    sizes = [len(m.split("test").rows) for m in folds(make(a=7, b=9, c=11), 5)]
+    assert max(sizes) - min(sizes) <= 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_groups_stay_on_one_side_of_every_fold(seed):
+    for manifest in folds(grouped(*random_groups(seed, 40)), 4, seed):
+        assert all(len(names) == 1 for names in sides(manifest).values())
+
+
+def test_folds_do_not_depend_on_the_order_of_the_images():
+    manifest = make(a=20, b=20)
+    reverse = Manifest(manifest.root, manifest.rows[::-1])
+    found = [[splits(m) for m in folds(each, 4)] for each in (manifest, reverse)]
+    assert found[0] == found[1]
+
+
+def test_another_seed_makes_other_folds():
+    assert folds(make(a=20), 4, 0) != folds(make(a=20), 4, 1)
+
+
+def test_one_fold_is_none():
+    with pytest.raises(UsageError, match="`k` must be at least 2. Received: 1"):
+        folds(make(a=9), 1)
+
+
+def test_more_folds_than_images_of_a_class_are_refused():
+    with pytest.raises(DataError, match="'b' has 3 different images: 4 folds need 4"):
+        folds(make(a=9, b=3), 4)

@@ -14,12 +14,17 @@ from tl_keras.progress import say
 
 INTERRUPTED = 130
 DEFAULT_EXPORTS = "saved_models"
+SOURCES = (
+    "a folder with one sub-folder a class (or these below train, validation and "
+    "test), a CSV table with path and label, tfds:NAME, or a built-in source "
+    "(twemoji, mnist5k, digits)"
+)
 
 
 def train(options: Namespace) -> int:
     """Train on a folder of images (one sub-folder a class), evaluate and export."""
     if options.source is None:
-        raise UsageError("Give a source: a folder with one sub-folder a class.")
+        raise UsageError(f"Give a source: {SOURCES}.")
     pipeline, config = load_pipeline(), config_of(options)
     name = options.name or pipeline.default_name(options.source)
     if config.export.folder is None and not options.no_export:
@@ -51,8 +56,7 @@ def config_of(options: Namespace) -> Config:
 
 def add_train(parser: ArgumentParser) -> None:
     """Declares what `train` takes."""
-    help = "a folder, or the built-in source 'twemoji'"
-    parser.add_argument("source", nargs="?", type=str | None, help=help)
+    parser.add_argument("source", nargs="?", type=str | None, help=SOURCES)
     parser.add_argument("--config", action="config", help="a YAML file of options")
     help = "name of the run; default: source and time"
     parser.add_argument("--name", type=str | None, help=help)

@@ -7,6 +7,7 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 
 from tl_keras.commands.quiet import load_pipeline
+from tl_keras.commands.train import SOURCES
 from tl_keras.errors import UsageError
 
 
@@ -30,7 +31,7 @@ def evaluate(options: Namespace) -> int:
 def add_evaluate(parser: ArgumentParser) -> None:
     """Declares what `evaluate` takes."""
     parser.add_argument("model", help="a run folder or an export's folder")
-    parser.add_argument("source", help="a folder, or the built-in source 'twemoji'")
+    parser.add_argument("source", help=SOURCES)
     parser.add_argument(
         "--bad_files",
         choices=["error", "skip", "convert"],

