@@ -1,0 +1,256 @@
+"""What a check found, counted and sorted, as every report of it shows it."""
+
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from tl_keras.datasets import class_counts
+from tl_keras.datasets.class_counts import ClassCount
+from tl_keras.datasets.findings import Findings, Problem
+from tl_keras.datasets.manifest import Manifest, Row
+
+# The worst first.
+POLICIES = ("error", "skip", "convert", "warn")
+# Orientations from 2 on turn or mirror the image.
+UPRIGHT = 1
+GRAY_MODES = ("1", "L", "LA", "I", "I;16", "F")
+
+
+class Kind(Protocol):
+    """What an overview takes from a row of `problems.KINDS`."""
+
+    says: str
+    cure: str
+    allowed: Collection[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kindred:
+    """The problems of one kind that are treated alike.
+
+    Attributes:
+        kind: A key of `problems.KINDS`.
+        policy: What is done about them.
+        says: What the kind is, for a person.
+        cure: What a person can do about it.
+        convertible: Whether the policy `convert` is allowed.
+        files: The problems, in the order of the files.
+    """
+
+    kind: str
+    policy: str
+    says: str
+    cure: str
+    convertible: bool
+    files: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One image of several that show the same.
+
+    Attributes:
+        path: As in the manifest.
+        label: Its class.
+        split: Where it went; empty where there is no split.
+    """
+
+    path: str
+    label: str
+    split: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """The least, the middle and the greatest of many numbers."""
+
+    least: int
+    median: int
+    most: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """All that a report of a check shows.
+
+    Attributes:
+        source: As the user named it.
+        verdict: Whether the images can be used, in a sentence.
+        sound: Whether they can.
+        files: Files that were looked at.
+        usable: Images that can be used.
+        policies: Files by policy: `error`, `skip`, `convert`, `warn`.
+        problems: The worst first, then the most frequent.
+        classes: In the order of the logits.
+        splits: Images by split; empty where there is no split.
+        imbalance: Images of the largest class for one of the smallest; `None` where
+            a class has none.
+        copies: Groups of images with equal pixels.
+        look_alikes: Groups of images that nearly agree.
+        conflicts: Groups of images with equal pixels and different labels.
+        formats: Files by format, the most frequent first.
+        sizes: `Spread` of the `width` and `height` of the upright images in pixels,
+            and of the files' `bytes`; what is not known is missing.
+        shapes: Images by width and height.
+        traits: Files that are `rotated` by EXIF, `transparent`, `cmyk`, `gray` or
+            `animated`.
+    """
+
+    source: str
+    verdict: str
+    sound: bool
+    files: int
+    usable: int
+    policies: dict[str, int]
+    problems: tuple[Kindred, ...]
+    classes: tuple[ClassCount, ...]
+    splits: dict[str, int]
+    imbalance: float | None
+    copies: tuple[tuple[Member, ...], ...]
+    look_alikes: tuple[tuple[Member, ...], ...]
+    conflicts: tuple[tuple[Member, ...], ...]
+    formats: dict[str, int]
+    sizes: dict[str, Spread]
+    shapes: dict[tuple[int, int], int]
+    traits: dict[str, int]
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the same, for JSON; `shapes`, a picture's material, is left out."""
+        found = asdict(self)
+        del found["shapes"]
+        return found
+
+
+def sum_up(
+    findings: Findings,
+    *,
+    source: str,
+    kinds: Mapping[str, Kind],
+    split: Manifest | None = None,
+    refused: str = "",
+) -> Overview:
+    """Counts what a check found.
+
+    Args:
+        findings: Of the check.
+        source: As the user named it.
+        kinds: What is known of each kind of problem.
+        split: The images dealt out; `None` where that was not done.
+        refused: Why the images cannot be dealt out; empty where they can.
+
+    Returns:
+        The overview.
+    """
+    manifest = split or findings.manifest
+    classes = class_counts.by_class(findings.problems, manifest)
+    policies = {policy: _files(findings.problems, policy) for policy in POLICIES}
+    by_path = {row.path: row for row in manifest.rows}
+    groups = {
+        name: tuple(_members(group, by_path) for group in getattr(findings, name))
+        for name in ("copies", "look_alikes", "conflicts")
+    }
+    return Overview(
+        source=source,
+        verdict=_verdict(findings, policies, refused),
+        sound=not (policies["error"] or refused) and bool(manifest.rows),
+        files=findings.total,
+        usable=len(findings.manifest.rows),
+        policies=policies,
+        problems=_kindred(findings.problems, kinds),
+        classes=classes,
+        splits=class_counts.by_split(manifest.rows),
+        imbalance=class_counts.imbalance(classes),
+        formats=dict(
+            Counter(one.format or "unknown" for one in findings.facts.values())
+            # Ties stay in the order of the files.
+            .most_common()
+        ),
+        sizes=_sizes(findings),
+        shapes=dict(Counter((row.width, row.height) for row in manifest.rows)),
+        traits=_traits(findings),
+        **groups,
+    )
+
+
+def _verdict(findings: Findings, policies: dict[str, int], refused: str) -> str:
+    """Returns whether the images can be used, in a sentence."""
+    total, usable = findings.total, len(findings.manifest.rows)
+    if policies["error"]:
+        return f"{policies['error']:,} of {total:,} files cannot be used as they are."
+    if refused:
+        return f"The files are sound, but the images cannot be split: {refused}"
+    if not usable:
+        return "There is no image that can be used."
+    odd = {"skip": "left out", "convert": "converted", "warn": "with a warning"}
+    notes = [f"{policies[name]:,} {what}" for name, what in odd.items()]
+    notes = [note for note in notes if not note.startswith("0 ")]
+    images = f"All {total:,}" if usable == total else f"{usable:,} of {total:,}"
+    ending = f": {', '.join(notes)}." if notes else "."
+    return f"{images} images can be used{ending}"
+
+
+def _files(problems: Iterable[Problem], policy: str) -> int:
+    """Returns how many files have a problem of a policy."""
+    return len({one.path for one in problems if one.policy == policy})
+
+
+def _kindred(
+    problems: Iterable[Problem], kinds: Mapping[str, Kind]
+) -> tuple[Kindred, ...]:
+    """Returns the problems by kind and policy, the worst and most frequent first."""
+    found: dict[tuple[str, str], list[Problem]] = defaultdict(list)
+    for problem in problems:
+        found[problem.policy, problem.kind].append(problem)
+    alike = [
+        Kindred(
+            kind=kind,
+            policy=policy,
+            says=kinds[kind].says,
+            cure=kinds[kind].cure,
+            convertible="convert" in kinds[kind].allowed,
+            files=tuple(files),
+        )
+        for (policy, kind), files in found.items()
+    ]
+    order = POLICIES.index
+    return tuple(sorted(alike, key=lambda one: (order(one.policy), -len(one.files))))
+
+
+def _members(paths: Iterable[str], by_path: dict[str, Row]) -> tuple[Member, ...]:
+    """Returns a group's images with their labels and splits."""
+    unknown = Row(path="", label="")
+    rows = [(path, by_path.get(path, unknown)) for path in paths]
+    return tuple(
+        Member(path=path, label=row.label, split=row.split) for path, row in rows
+    )
+
+
+def _sizes(findings: Findings) -> dict[str, Spread]:
+    """Returns how large images and files are."""
+    rows = findings.manifest.rows
+    values = {
+        "width": [row.width for row in rows],
+        "height": [row.height for row in rows],
+        "bytes": [one.bytes for one in findings.facts.values()],
+    }
+    return {
+        name: Spread(
+            least=min(many), median=round(statistics.median(many)), most=max(many)
+        )
+        for name, many in values.items()
+        if many
+    }
+
+
+def _traits(findings: Findings) -> dict[str, int]:
+    """Returns how many files want more than being read."""
+    facts = findings.facts.values()
+    return {
+        "rotated": sum(one.orientation > UPRIGHT for one in facts),
+        "transparent": sum(one.transparent for one in facts),
+        "cmyk": sum(one.mode == "CMYK" for one in facts),
+        "gray": sum(one.mode in GRAY_MODES for one in facts),
+        "animated": sum(one.frames > 1 for one in facts),
+    }
