@@ -15,27 +15,27 @@ COUNTS = {"cat": 34, "coffee": 21, "rocket": 10}
 
 @dataclass(frozen=True)
 class Kind:
-    """As much of a row of `problems.KINDS` as an overview takes."""
+    """As much of a row of `problems.KINDS` as a report takes."""
 
     says: str
     cure: str
+    default: str = "error"
     allowed: tuple = ("error", "skip")
 
 
 ANY = ("error", "skip", "convert")
+USED = ("error", "skip", "warn")
 KINDS = {
-    "damaged": Kind(
-        "damaged or cut off", "Copy the file again from where it is whole."
-    ),
-    "not_image": Kind("no image", "Remove the file."),
-    "empty": Kind("empty file", "Copy the file again, or remove it."),
-    "animated_webp": Kind("animated WebP", "Convert it to PNG.", ANY),
-    "palette_bmp": Kind("BMP with a palette", "Convert it to PNG.", ANY),
-    "unsupported": Kind("format that is not read", "Convert it to PNG.", ANY),
-    "extension": Kind("name of another format", "Rename the file.", (*ANY, "warn")),
-    "tiny": Kind("very small image", "Remove it if it shows nothing."),
-    "extreme_shape": Kind("very long image", "Cut it to what matters."),
-    "conflict": Kind("one picture, two labels", "Keep the one that is right."),
+    "damaged": Kind("{}", "copy it again"),
+    "not_image": Kind("not an image but {}", "remove it"),
+    "empty": Kind("the file is empty", "copy it again"),
+    "animated_webp": Kind("animated WebP", "convert it to PNG", allowed=ANY),
+    "palette_bmp": Kind("BMP with a palette", "convert it to PNG", allowed=ANY),
+    "unsupported": Kind("{} is not read", "convert it to PNG", allowed=ANY),
+    "extension": Kind("{}", "the content counts", "warn", USED),
+    "tiny": Kind("only {} pixels", "is it a real picture?", "warn", USED),
+    "extreme_shape": Kind("{} pixels", "little will be seen", "warn", USED),
+    "conflict": Kind("the same picture as {}", "one is wrong", "warn", USED),
 }
 SCRIPT = "<script>alert(1)</script>"
 ODD_NAMES = (
@@ -112,7 +112,7 @@ def _damaged(mess, random):
         "coffee/404.png": "<html>404</html>",
     }
     for name, text in texts.items():
-        reason = "not an image (JPEG, PNG, GIF, BMP and WebP are)"
+        reason = "not an image but text: remove it"
         _note(mess, name, "not_image", "error", reason).write_text(text)
     path = _note(mess, "rocket/nothing.jpg", "empty", "skip", "the file is empty")
     path.write_bytes(b"")
@@ -168,7 +168,7 @@ def _alike(mess, random):
     mess.look_alikes.append(tuple(burst))
     pair = ("cat/4.jpg", "rocket/saved.jpg")
     for path in pair:
-        reason = "the same pixels as an image of another class"
+        reason = "the same picture as another: one is wrong"
         _note(mess, path, "conflict", "warn", reason)
     (mess.root / pair[1]).write_bytes((mess.root / pair[0]).read_bytes())
     mess.conflicts.append(pair)

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from tl_keras.datasets import advice
 from tl_keras.datasets.names import visible
-from tl_keras.datasets.overview import Kind, Member, Overview
+from tl_keras.datasets.overview import Kind, Overview, what
 from tl_keras.datasets.report import in_short
 from tl_keras.sections import Data
 
@@ -24,9 +24,9 @@ POLICIES = {
 }
 SPLITS = {"train": "Train", "validation": "Val.", "test": "Test", "unused": "Unused"}
 GROUPED = {
-    "conflicts": "One picture, several labels",
-    "copies": "Copies",
-    "look_alikes": "Look-alikes",
+    "conflicts": "two labels",
+    "copies": "copies",
+    "look_alikes": "look-alikes",
 }
 TRAITS = {
     "rotated": "Turned upright by EXIF",
@@ -49,9 +49,8 @@ def print_overview(overview: Overview, data: Data, page: Path | None) -> None:
     console.print(_totals(overview))
     if overview.problems:
         console.print(_problems(overview))
-    for name, title in GROUPED.items():
-        if groups := getattr(overview, name):
-            console.print(_groups(groups, title))
+    if any(getattr(overview, name) for name in GROUPED):
+        console.print(_same(overview))
     if overview.classes:
         console.print(_classes(overview))
     if overview.formats:
@@ -102,29 +101,31 @@ def print_kinds(kinds: Mapping[str, Kind], *, as_json: bool = False) -> None:
         return
     table = Table(
         Column("Kind", no_wrap=True),
-        "Policy",
+        "Default",
+        "Or",
         "What it is, and what to do",
         title="Kinds of problem: --data.problems '{KIND: POLICY}'",
-        caption="In bold the policy that is taken unless another one is asked for.",
     )
     for name, kind in kinds.items():
-        policies = Text()
-        for policy in kind.allowed:
-            style = "bold" if policy == kind.default else "dim"
-            policies.append(f"{policy}\n", style)
-        policies.rstrip()
-        table.add_row(name, policies, f"{kind.says}. {kind.cure}", end_section=True)
+        others = ", ".join(one for one in kind.allowed if one != kind.default)
+        table.add_row(name, kind.default, others, f"{what(name, kind)}: {kind.cure}")
     Console(highlight=False, markup=False).print(table)
 
 
 def _totals(overview: Overview) -> Table:
     """Returns how many files there are, and what becomes of them."""
-    table = Table("Check", Column(justify="right"), title=_name(overview.source))
+    table = Table("Check of", Column(_name(overview.source)))
     table.add_row("Files", f"{overview.files:,}")
     table.add_row("Usable images", f"{overview.usable:,}")
     for policy, title in POLICIES.items():
         if overview.policies[policy]:
             table.add_row(title, f"{overview.policies[policy]:,}")
+    table.add_row("Classes", f"{len(overview.classes):,}")
+    for name, title in GROUPED.items():
+        if groups := getattr(overview, name):
+            table.add_row(f"Groups: {title}", f"{len(groups):,}")
+    if overview.imbalance:
+        table.add_row("Largest to smallest class", f"{overview.imbalance:.1f} to 1")
     return table
 
 
@@ -139,24 +140,28 @@ def _problems(overview: Overview) -> Table:
     for one in overview.problems:
         first = one.files[0]
         said = Text.assemble(
-            f"{visible(first.path)}: {visible(first.reason)}\n", (one.cure, "dim")
+            f"{visible(first.path)}: {visible(first.reason)}\n",
+            (f"→ {one.cure}", "dim"),
         )
         table.add_row(one.kind, f"{len(one.files):,}", one.policy, said)
     return table
 
 
-def _groups(groups: tuple[tuple[Member, ...], ...], title: str) -> Table:
-    """Returns the first groups of images that show the same."""
-    many = "1 group" if len(groups) == 1 else f"{len(groups):,} groups"
-    table = Table(Column(f"{title}: {many}", overflow="fold"), "Class", "Split")
-    for group in groups[:GROUPS]:
-        for one in group[:MEMBERS]:
-            table.add_row(_name(one.path), _name(one.label), one.split)
-        if len(group) > MEMBERS:
-            table.add_row(f"… and {len(group) - MEMBERS:,} more")
-        table.add_section()
-    if len(groups) > GROUPS:
-        table.add_row(f"… and {len(groups) - GROUPS:,} groups more")
+def _same(overview: Overview) -> Table:
+    """Returns the first groups of images that show the same picture."""
+    table = Table("Same picture", Column("Image", overflow="fold"), "Class", "Split")
+    for name, sort in GROUPED.items():
+        groups = getattr(overview, name)
+        for group in groups[:GROUPS]:
+            for number, one in enumerate(group[:MEMBERS]):
+                first = sort if number == 0 else ""
+                table.add_row(first, _name(one.path), _name(one.label), one.split)
+            if len(group) > MEMBERS:
+                table.add_row("", f"… and {len(group) - MEMBERS:,} more")
+            table.add_section()
+        if len(groups) > GROUPS:
+            table.add_row(sort, f"… and {len(groups) - GROUPS:,} more groups")
+            table.add_section()
     return table
 
 
@@ -172,14 +177,12 @@ def _classes(overview: Overview) -> Table:
         table.add_row(_name(one.name), *splits, f"{one.images:,}", f"{one.lost:,}")
     if len(overview.classes) > CLASSES:
         table.add_row(f"… and {len(overview.classes) - CLASSES:,} more")
-    if overview.imbalance:
-        table.caption = f"Largest to smallest class: {overview.imbalance:.1f} to 1"
     return table
 
 
 def _files(overview: Overview) -> Table:
     """Returns the sizes and formats."""
-    table = Table("Files", Column(justify="right"))
+    table = Table("Sizes and formats", Column("Figures", justify="right"))
     for name, title in (("width", "Width"), ("height", "Height"), ("bytes", "Size")):
         if name in overview.sizes:
             spread = overview.sizes[name]

@@ -3,7 +3,7 @@
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 from tl_keras.datasets import class_counts
@@ -19,10 +19,11 @@ GRAY_MODES = ("1", "L", "LA", "I", "I;16", "F")
 
 
 class Kind(Protocol):
-    """What an overview takes from a row of `problems.KINDS`."""
+    """What a report takes from a row of `problems.KINDS`."""
 
     says: str
     cure: str
+    default: str
     allowed: Collection[str]
 
 
@@ -33,10 +34,10 @@ class Kindred:
     Attributes:
         kind: A key of `problems.KINDS`.
         policy: What is done about them.
-        says: What the kind is, for a person.
+        says: What the kind is, for a person; `…` stands for what differs by file.
         cure: What a person can do about it.
         convertible: Whether the policy `convert` is allowed.
-        files: The problems, in the order of the files.
+        files: The problems, in the order of the files; their reasons without the cure.
     """
 
     kind: str
@@ -184,8 +185,7 @@ def _verdict(findings: Findings, policies: dict[str, int], refused: str) -> str:
     if not usable:
         return "There is no image that can be used."
     odd = {"skip": "left out", "convert": "converted", "warn": "with a warning"}
-    notes = [f"{policies[name]:,} {what}" for name, what in odd.items()]
-    notes = [note for note in notes if not note.startswith("0 ")]
+    notes = [f"{policies[key]:,} {said}" for key, said in odd.items() if policies[key]]
     images = f"All {total:,}" if usable == total else f"{usable:,} of {total:,}"
     ending = f": {', '.join(notes)}." if notes else "."
     return f"{images} images can be used{ending}"
@@ -207,15 +207,31 @@ def _kindred(
         Kindred(
             kind=kind,
             policy=policy,
-            says=kinds[kind].says,
+            says=what(kind, kinds[kind]),
             cure=kinds[kind].cure,
             convertible="convert" in kinds[kind].allowed,
-            files=tuple(files),
+            files=tuple(_without_cure(one, kinds[kind].cure) for one in files),
         )
         for (policy, kind), files in found.items()
     ]
     order = POLICIES.index
     return tuple(sorted(alike, key=lambda one: (order(one.policy), -len(one.files))))
+
+
+def what(name: str, kind: Kind) -> str:
+    """Returns what a kind of problem is, whatever the file.
+
+    Args:
+        name: Key of `problems.KINDS`.
+        kind: Its row; `{}` in what it says stands for the detail of a file.
+    """
+    said = kind.says.replace("{}", "…")
+    return name.replace("_", " ") if said == "…" else said
+
+
+def _without_cure(problem: Problem, cure: str) -> Problem:
+    """Returns a problem whose reason does not end in the cure, which is said once."""
+    return replace(problem, reason=problem.reason.removesuffix(f": {cure}"))
 
 
 def _members(paths: Iterable[str], by_path: dict[str, Row]) -> tuple[Member, ...]:

@@ -71,7 +71,7 @@ def render(overview: Overview, *, root: Path, data: Data) -> str:
         HTML.
     """
     lost = [one for one in overview.problems if one.policy != "warn"]
-    return _template().render(
+    page = _template().render(
         overview=overview,
         lost=lost,
         warnings=[one for one in overview.problems if one.policy == "warn"],
@@ -91,6 +91,8 @@ def render(overview: Overview, *, root: Path, data: Data) -> str:
         },
         made=f"{datetime.now():%-d %B %Y, %H:%M}",
     )
+    # The macros leave empty lines before the first tag.
+    return page.lstrip()
 
 
 @cache
@@ -104,7 +106,8 @@ def _template() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["visible"] = visible
-    environment.filters["capital"] = lambda text: text[:1].upper() + text[1:]
+    environment.filters["capital"] = capital
+    environment.filters["sentence"] = sentence
     environment.filters["bytes"] = in_short
     return environment.get_template(TEMPLATE)
 
@@ -128,6 +131,16 @@ def _shown(groups: tuple[tuple[Member, ...], ...]) -> list[tuple[Member, ...]]:
             break
         found.append(group)
     return found
+
+
+def capital(text: str) -> str:
+    """Returns a text that starts with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
+def sentence(text: str) -> str:
+    """Returns a text that starts and ends as a sentence does."""
+    return capital(text) + ("" if text.endswith((".", "?", "!")) else ".")
 
 
 def in_short(size: int) -> str:
