@@ -89,6 +89,7 @@ def test_reason_does_not_repeat_the_cure():
     ("name", "said"),
     [
         ("damaged", "damaged"),
+        ("extreme_shape", "extreme shape"),
         ("not_image", "not an image but …"),
         ("empty", "the file is empty"),
     ],

@@ -226,7 +226,7 @@ def what(name: str, kind: Kind) -> str:
         kind: Its row; `{}` in what it says stands for the detail of a file.
     """
     said = kind.says.replace("{}", "…")
-    return name.replace("_", " ") if said == "…" else said
+    return name.replace("_", " ") if said.startswith("…") else said
 
 
 def _without_cure(problem: Problem, cure: str) -> Problem:

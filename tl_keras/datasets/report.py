@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from tl_keras.datasets import advice, charts, thumbnails
 from tl_keras.datasets.names import visible
@@ -89,14 +89,14 @@ def render(overview: Overview, *, root: Path, data: Data) -> str:
             "members": MEMBERS,
             "classes": CLASSES_AT_FIRST,
         },
-        made=f"{datetime.now():%-d %B %Y, %H:%M}",
+        made=f"{datetime.now():%d %B %Y, %H:%M}".lstrip("0"),
     )
     # The macros leave empty lines before the first tag.
     return page.lstrip()
 
 
 @cache
-def _template() -> Environment:
+def _template() -> Template:
     """Returns the page's template, read once a process."""
     environment = Environment(
         loader=PackageLoader("tl_keras", "datasets"),
