@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import messy_folder
 import pytest
@@ -132,6 +133,15 @@ def test_images_that_cannot_be_split_are_reported_not_raised(monkeypatch, findin
     of_modules(monkeypatch, messy_folder.mended(findings), deal)
     *_, split, refused = command.examine("photos", Data())
     assert split is None and refused.startswith("Class 'rocket'")
+
+
+def test_images_of_one_class_are_reported_not_raised(monkeypatch, findings):
+    mended = messy_folder.mended(findings)
+    cats = [row for row in mended.manifest.rows if row.label == "cat"]
+    one = replace(mended, manifest=mended.manifest.with_rows(cats))
+    of_modules(monkeypatch, one, deal=lambda manifest, data: manifest)
+    *_, refused = command.examine("photos", Data())
+    assert "one class" in refused
 
 
 def test_images_with_errors_are_not_split(monkeypatch, findings):

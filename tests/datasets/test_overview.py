@@ -63,6 +63,11 @@ def test_two_problems_of_a_file_are_one_file():
     assert found.policies == {"error": 0, "skip": 0, "convert": 0, "warn": 1}
 
 
+def test_file_counts_by_the_strictest_policy_of_its_problems():
+    found = find(problem("x", "convert"), problem("x", "error", "damaged"))
+    assert (found.policies["error"], found.policies["convert"]) == (1, 0)
+
+
 def test_worst_and_most_frequent_problems_come_first():
     found = find(
         problem("a", "warn", "tiny"),

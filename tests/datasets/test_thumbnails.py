@@ -4,6 +4,8 @@ import base64
 import io
 import os
 import struct
+import subprocess
+import sys
 import time
 import zlib
 
@@ -91,6 +93,25 @@ def test_what_is_no_picture_gives_none(tmp_path, content):
     assert data_uri(tmp_path / "file.jpg", WHITE) is None
 
 
+def test_damage_on_which_pillow_stumbles_gives_none(tmp_path):
+    content = png_bomb(20).replace(b"IDAT", b"\xff\xff\xff\xff")
+    (tmp_path / "file.png").write_bytes(content)
+    assert data_uri(tmp_path / "file.png", WHITE) is None
+
+
+def test_rarer_formats_are_known_from_the_start(tmp_path):
+    Image.new("RGB", (32, 32), RED).save(tmp_path / "scan.tif")
+    program = (
+        "from pathlib import Path\n"
+        "from tl_keras.datasets.thumbnails import data_uri\n"
+        f"print(data_uri(Path({str(tmp_path / 'scan.tif')!r}), (0, 0, 0)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("data:image/jpeg")
+
+
 def test_missing_file_gives_none(tmp_path):
     assert data_uri(tmp_path / "gone.jpg", WHITE) is None
 
@@ -135,8 +156,10 @@ def test_enormous_file_is_not_opened(tmp_path, monkeypatch):
     assert data_uri(tmp_path / "large.png", WHITE) is None
 
 
-def test_limits_of_pillow_are_as_before(tmp_path):
-    before = ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS
+def test_limits_of_pillow_are_as_before(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1234)
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", False)
     (tmp_path / "file.jpg").write_bytes(b"no image")
     data_uri(tmp_path / "file.jpg", WHITE)
-    assert (ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS) == before
+    limits = ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS
+    assert limits == (False, 1234)

@@ -75,7 +75,9 @@ def examine(source: str, data: Data) -> tuple["Findings", "Manifest | None", str
     if findings.errors or not findings.manifest.rows:
         return findings, None, ""
     try:
-        return findings, split.deal(findings.manifest, data), ""
+        usable = findings.usable()
+        sources.require_two_classes(usable)
+        return findings, split.deal(usable, data), ""
     except DataError as error:
         return findings, None, str(error)
 

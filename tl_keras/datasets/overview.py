@@ -82,7 +82,8 @@ class Overview:
         sound: Whether they can.
         files: Files that were looked at.
         usable: Images that can be used.
-        policies: Files by policy: `error`, `skip`, `convert`, `warn`.
+        policies: Files by the strictest policy of their problems: `error`, `skip`,
+            `convert`, `warn`.
         problems: The worst first, then the most frequent.
         classes: In the order of the logits.
         splits: Images by split; empty where there is no split.
@@ -146,7 +147,7 @@ def sum_up(
     """
     manifest = split or findings.manifest
     classes = class_counts.by_class(findings.problems, manifest)
-    policies = {policy: _files(findings.problems, policy) for policy in POLICIES}
+    policies = _files(findings.problems)
     by_path = {row.path: row for row in manifest.rows}
     groups = {
         name: tuple(_members(group, by_path) for group in getattr(findings, name))
@@ -181,7 +182,7 @@ def _verdict(findings: Findings, policies: dict[str, int], refused: str) -> str:
     if policies["error"]:
         return f"{policies['error']:,} of {total:,} files cannot be used as they are."
     if refused:
-        return f"The files are sound, but the images cannot be split: {refused}"
+        return f"The files are sound, but cannot be trained on: {refused}"
     if not usable:
         return "There is no image that can be used."
     odd = {"skip": "left out", "convert": "converted", "warn": "with a warning"}
@@ -191,9 +192,14 @@ def _verdict(findings: Findings, policies: dict[str, int], refused: str) -> str:
     return f"{images} images can be used{ending}"
 
 
-def _files(problems: Iterable[Problem], policy: str) -> int:
-    """Returns how many files have a problem of a policy."""
-    return len({one.path for one in problems if one.policy == policy})
+def _files(problems: Iterable[Problem]) -> dict[str, int]:
+    """Returns how many files there are of each policy, each by its strictest one."""
+    strictest: dict[str, int] = {}
+    for one in problems:
+        rank = POLICIES.index(one.policy)
+        strictest[one.path] = min(rank, strictest.get(one.path, rank))
+    counts = Counter(strictest.values())
+    return {policy: counts[rank] for rank, policy in enumerate(POLICIES)}
 
 
 def _kindred(

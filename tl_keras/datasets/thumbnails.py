@@ -31,12 +31,14 @@ def data_uri(path: Path, background: tuple[int, ...]) -> str | None:
         `data:image/jpeg;base64,…`, or `None` where the file is no picture, or one
         that would take too much memory.
     """
-    # Pillow knows only its commonest formats until it is told to load the others.
+    # Pillow knows only its commonest formats until it is told to load the others, and
+    # refuses the name of one that it was built without.
     Image.init()
+    formats = [name for name in FORMATS if name in Image.OPEN]
     try:
         if not path.is_file() or path.stat().st_size > MAX_BYTES:
             return None
-        with _lenient(), Image.open(path, formats=FORMATS) as image:
+        with _lenient(), Image.open(path, formats=formats) as image:
             picture = _small(image, background)
     # Of a damaged file Pillow's decoders raise whatever they stumble over.
     except Exception:
