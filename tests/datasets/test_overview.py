@@ -137,6 +137,16 @@ def test_members_of_a_group_have_their_label_and_split():
     assert (first.label, second.label, second.split) == ("cat", "dog", "test")
 
 
+def test_member_that_is_left_out_still_has_its_label():
+    found = find(problem("x", "skip", label="dog"), conflicts=(("a", "x"),))
+    assert [one.label for one in found.conflicts[0]] == ["cat", "dog"]
+
+
+def test_conflict_is_not_shown_among_the_copies_again():
+    found = find(conflicts=(("a", "b"),), copies=(("a", "b"), ("c", "d")))
+    assert [[one.path for one in group] for group in found.copies] == [["c", "d"]]
+
+
 def test_sizes_are_least_median_and_most():
     rows = [replace(row("a"), width=side) for side in (10, 40, 20)]
     assert find(rows=rows).sizes["width"] == Spread(least=10, median=20, most=40)

@@ -68,9 +68,8 @@ def examine(source: str, data: Data) -> tuple["Findings", "Manifest | None", str
         UsageError: If there is no such source.
         DataError: If the source holds no images of classes.
     """
-    load("tl_keras.datasets.check")
-    from tl_keras.datasets import check, sources, split
-
+    names = ("sources", "check", "split")
+    sources, check, split = (load(f"tl_keras.datasets.{name}") for name in names)
     findings = check.check(sources.find(source, data), data)
     if findings.errors or not findings.manifest.rows:
         return findings, None, ""

@@ -89,7 +89,7 @@ class Overview:
         splits: Images by split; empty where there is no split.
         imbalance: Images of the largest class for one of the smallest; `None` where
             a class has none.
-        copies: Groups of images with equal pixels.
+        copies: Groups of images with equal pixels and labels.
         look_alikes: Groups of images that nearly agree.
         conflicts: Groups of images with equal pixels and different labels.
         formats: Files by format, the most frequent first.
@@ -148,10 +148,19 @@ def sum_up(
     manifest = split or findings.manifest
     classes = class_counts.by_class(findings.problems, manifest)
     policies = _files(findings.problems)
-    by_path = {row.path: row for row in manifest.rows}
+    # What is left out of the manifest has its label from its problem.
+    known = {one.path: Row(path=one.path, label=one.label) for one in findings.problems}
+    known |= {row.path: row for row in manifest.rows}
+    conflicts = set(findings.conflicts)
+    alike = {
+        "conflicts": findings.conflicts,
+        # A conflict is a copy too, and would be shown twice.
+        "copies": [one for one in findings.copies if one not in conflicts],
+        "look_alikes": findings.look_alikes,
+    }
     groups = {
-        name: tuple(_members(group, by_path) for group in getattr(findings, name))
-        for name in ("copies", "look_alikes", "conflicts")
+        name: tuple(_members(group, known) for group in found)
+        for name, found in alike.items()
     }
     return Overview(
         source=source,
@@ -240,12 +249,11 @@ def _without_cure(problem: Problem, cure: str) -> Problem:
     return replace(problem, reason=problem.reason.removesuffix(f": {cure}"))
 
 
-def _members(paths: Iterable[str], by_path: dict[str, Row]) -> tuple[Member, ...]:
+def _members(paths: Iterable[str], known: dict[str, Row]) -> tuple[Member, ...]:
     """Returns a group's images with their labels and splits."""
-    unknown = Row(path="", label="")
-    rows = [(path, by_path.get(path, unknown)) for path in paths]
+    rows = [known.get(path, Row(path=path, label="")) for path in paths]
     return tuple(
-        Member(path=path, label=row.label, split=row.split) for path, row in rows
+        Member(path=row.path, label=row.label, split=row.split) for row in rows
     )
 
 
