@@ -104,7 +104,7 @@ def test_page_is_dark_where_the_reader_wants_it(chromium, page_file):
 
 def test_headings_go_down_one_level_at_a_time(page):
     levels = page.eval_on_selector_all(
-        "h1, h2, h3", "all => all.map(h => Number(h.tagName[1]))"
+        "h1, h2, h3, h4, h5, h6", "all => all.map(h => Number(h.tagName[1]))"
     )
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(later - level <= 1 for level, later in zip(levels, levels[1:]))
