@@ -19,7 +19,7 @@ FLOORS = (
     {"training"},
     {"evaluation", "export"},
     {"run"},
-    {"arguments", "pipeline", "summary", "listing"},
+    {"arguments", "pipeline", "summary", "listing", "inspection"},
     {"commands"},
     {"cli", "__init__", "__main__"},
 )

@@ -12,6 +12,8 @@ SHORT_FLAGS = {
     "--backbone": "--backbone.name",
     "--weights": WEIGHTS,
     "--architecture": "--scratch.name",
+    "--group-by": "--data.group_by",
+    "--few-shot": "--data.few_shot",
 }
 
 

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from jsonargparse import ArgumentParser
 
 from tl_keras.arguments import Parser, check_config_file, spelled_out
-from tl_keras.commands import networks, train, use
+from tl_keras.commands import check, networks, train, use
 from tl_keras.commands.train import INTERRUPTED, config_of
 from tl_keras.errors import TlKerasError, UsageError
 
 PRINT_CONFIG = "--print_config"
 COMMANDS = {
+    "check": (check.check, check.add_check),
     "train": (train.train, train.add_train),
     "evaluate": (use.evaluate, use.add_evaluate),
     "predict": (use.predict, use.add_predict),
