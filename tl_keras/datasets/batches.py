@@ -6,12 +6,11 @@ from functools import cache
 import numpy as np
 import tensorflow as tf
 
-from tl_keras.datasets.augmentation import POLICIES
+from tl_keras.datasets import augmentation
 from tl_keras.datasets.check import reason
 from tl_keras.datasets.images import decode_and_resize
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.errors import DataError
-from tl_keras.registry import lookup
 
 PLAIN_VIEW = 0
 NO_POLICY = "none"
@@ -25,6 +24,7 @@ def images(
     policy: str = "none",
     view: int = PLAIN_VIEW,
     seed: int = 0,
+    flip: bool = True,
 ) -> tf.data.Dataset:
     """Gives the images in the manifest's order, the last batch included.
 
@@ -35,6 +35,7 @@ def images(
         policy: Name of the augmentation policy.
         view: Which of the policy's random views; view 0 is the plain image.
         seed: Another seed draws other views.
+        flip: Whether the policy may mirror images.
 
     Returns:
         A data set of uint8 in [0, 255], `(batch, image_size, image_size, 3)`.
@@ -42,8 +43,9 @@ def images(
     Raises:
         UsageError: If the policy is unknown.
     """
-    lookup(POLICIES, policy, "augmentation policy")
-    load = _loader(image_size, NO_POLICY if view == PLAIN_VIEW else policy)
+    augmentation.policy(policy)
+    chosen = NO_POLICY if view == PLAIN_VIEW else policy
+    load = _loader(image_size, chosen, not augmentation.unmirrored(chosen, flip))
     seeds = [_seed(row.pixels, view, seed) for row in manifest.rows]
     dataset = tf.data.Dataset.from_tensor_slices((manifest.paths, seeds))
     dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
@@ -51,12 +53,14 @@ def images(
 
 
 @cache
-def _loader(image_size: int, policy: str) -> tf.types.experimental.PolymorphicFunction:
+def _loader(
+    image_size: int, policy: str, flip: bool
+) -> tf.types.experimental.PolymorphicFunction:
     """Returns the function from a path and a seed to pixels, traced once a process.
 
     Decoding is a large graph: every data set would spend seconds on tracing it anew.
     """
-    augment = POLICIES[policy]
+    augment = augmentation.policy(policy, flip=flip)
 
     def load(path: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         return augment(decode_and_resize(tf.io.read_file(path), image_size), seed)
@@ -73,6 +77,7 @@ def views(
     policy: str,
     view: int,
     seed: int = 0,
+    flip: bool = True,
 ) -> tf.data.Dataset:
     """Gives what `images` gives, of images that are decoded already.
 
@@ -84,11 +89,12 @@ def views(
         policy: Name of the augmentation policy.
         view: Which of the policy's random views, from 1.
         seed: Another seed draws other views.
+        flip: Whether the policy may mirror images.
 
     Raises:
         UsageError: If the policy is unknown.
     """
-    augment = lookup(POLICIES, policy, "augmentation policy")
+    augment = augmentation.policy(policy, flip=flip)
     seeds = [_seed(row.pixels, view, seed) for row in manifest.rows]
     signature = (
         tf.TensorSpec(decoded.shape[1:], tf.uint8),

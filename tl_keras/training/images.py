@@ -27,6 +27,7 @@ class Images:
         policy: Name of the augmentation policy in training.
         seed: Of the augmentation.
         memory: Bytes that the decoded images may take.
+        flip: Whether the policy may mirror images.
     """
 
     manifest: Manifest
@@ -35,6 +36,7 @@ class Images:
     policy: str
     seed: int
     memory: int = 1 << 30
+    flip: bool = True
 
     def drawn(
         self, places: np.ndarray, epoch: int, random: np.random.Generator, batch: int
@@ -43,7 +45,12 @@ class Images:
         rows = tuple(self.manifest.rows[place] for place in places)
         chosen = self.manifest.with_rows(rows)
         # View 0 is the plain image.
-        view = {"policy": self.policy, "view": epoch + 1, "seed": self.seed}
+        view = {
+            "policy": self.policy,
+            "view": epoch + 1,
+            "seed": self.seed,
+            "flip": self.flip,
+        }
         if self._decoded is None:
             data = batches.images(chosen, self.image_size, batch, **view)
         else:
@@ -87,6 +94,7 @@ def of_splits(
             np.array(chosen.labels(class_names)),
             config.augment.policy,
             config.seed,
+            flip=config.augment.flip,
         )
         for chosen in (manifest.split("train"), manifest.split("validation"))
     )
