@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from jsonargparse import ArgumentParser
 
 from tl_keras.arguments import Parser, check_config_file, spelled_out
-from tl_keras.commands import networks, train, use
+from tl_keras.commands import augment, networks, train, use
 from tl_keras.commands.train import INTERRUPTED, config_of
 from tl_keras.errors import TlKerasError, UsageError
 
@@ -20,6 +20,7 @@ COMMANDS = {
     "evaluate": (use.evaluate, use.add_evaluate),
     "predict": (use.predict, use.add_predict),
     "resume": (train.resume, train.add_resume),
+    "augment": (augment.augment, augment.add_augment),
     "models": (networks.models, networks.add_models),
     "summary": (networks.summary, networks.add_summary),
 }
