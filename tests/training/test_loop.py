@@ -146,7 +146,7 @@ def test_loss_that_is_not_a_number_names_the_cure(tmp_path):
 
 
 def epoch_of(train, start, steps=3, batch_size=10):
-    data = loop._epochs(train, new_model(), batch_size, steps, 0.0, 0, start)
+    data = loop._epochs(train, new_model(), batch_size, steps, PHASE, 0, start)
     return [inputs.numpy() for inputs, _ in data.take(steps)]
 
 
@@ -163,7 +163,7 @@ def test_every_epoch_takes_each_image_once():
 
 
 def test_order_of_an_epoch_depends_on_its_number_alone():
-    both = loop._epochs(numbered(30), new_model(), 10, 3, 0.0, 0, 0)
+    both = loop._epochs(numbered(30), new_model(), 10, 3, PHASE, 0, 0)
     second = [inputs.numpy() for inputs, _ in both.take(6)][3:]
     np.testing.assert_array_equal(epoch_of(numbered(30), start=1), second)
 
@@ -176,21 +176,6 @@ def test_two_epochs_have_two_orders():
 def test_views_are_mixed_within_an_epoch():
     seen = np.concatenate(epoch_of(numbered(30, views=2), start=0))[:, 0]
     assert {0.0, 0.25} == set(seen % 1)
-
-
-def test_mixed_inputs_and_targets_share_alike():
-    random = np.random.default_rng(0)
-    eye = np.eye(8, dtype=np.float32)
-    maps = np.broadcast_to(eye[:, np.newaxis, :], (8, 5, 8))
-    inputs, targets = loop._mix(maps, eye, 0.4, random)
-    np.testing.assert_allclose(inputs, np.repeat(targets[:, np.newaxis], 5, axis=1))
-
-
-def test_mixing_keeps_the_larger_share_of_each_image():
-    random = np.random.default_rng(0)
-    eye = np.eye(8, dtype=np.float32)
-    _, targets = loop._mix(eye, eye, 1.0, random)
-    assert (targets.diagonal() >= 0.5).all() and (targets.diagonal() < 1).any()
 
 
 def test_validation_takes_the_last_partial_batch():

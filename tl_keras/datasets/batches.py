@@ -22,7 +22,7 @@ def images(
     batch_size: int,
     *,
     policy: str = "none",
-    view: int = PLAIN_VIEW,
+    view: int | np.ndarray = PLAIN_VIEW,
     seed: int = 0,
     flip: bool = True,
 ) -> tf.data.Dataset:
@@ -33,7 +33,8 @@ def images(
         image_size: Side of the squares, in pixels.
         batch_size: Images a batch.
         policy: Name of the augmentation policy.
-        view: Which of the policy's random views; view 0 is the plain image.
+        view: Which of the policy's random views, one for all or one an image; view 0
+            for all is the plain images.
         seed: Another seed draws other views.
         flip: Whether the policy may mirror images.
 
@@ -44,9 +45,9 @@ def images(
         UsageError: If the policy is unknown.
     """
     augmentation.policy(policy)
-    chosen = NO_POLICY if view == PLAIN_VIEW else policy
+    chosen = NO_POLICY if np.all(view == PLAIN_VIEW) else policy
     load = _loader(image_size, chosen, not augmentation.unmirrored(chosen, flip))
-    seeds = [_seed(row.pixels, view, seed) for row in manifest.rows]
+    seeds = _seeds(manifest, view, seed)
     dataset = tf.data.Dataset.from_tensor_slices((manifest.paths, seeds))
     dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
     return dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
@@ -75,7 +76,7 @@ def views(
     batch_size: int,
     *,
     policy: str,
-    view: int,
+    view: int | np.ndarray,
     seed: int = 0,
     flip: bool = True,
 ) -> tf.data.Dataset:
@@ -87,7 +88,7 @@ def views(
         manifest: The images.
         batch_size: Images a batch.
         policy: Name of the augmentation policy.
-        view: Which of the policy's random views, from 1.
+        view: Which of the policy's random views, from 1; one for all or one an image.
         seed: Another seed draws other views.
         flip: Whether the policy may mirror images.
 
@@ -95,7 +96,7 @@ def views(
         UsageError: If the policy is unknown.
     """
     augment = augmentation.policy(policy, flip=flip)
-    seeds = [_seed(row.pixels, view, seed) for row in manifest.rows]
+    seeds = _seeds(manifest, view, seed)
     signature = (
         tf.TensorSpec(decoded.shape[1:], tf.uint8),
         tf.TensorSpec((2,), tf.int32),
@@ -121,7 +122,17 @@ def read(dataset: tf.data.Dataset) -> Iterator[tf.Tensor]:
         ) from None
 
 
-def _seed(pixels: str, view: int, seed: int) -> tuple[int, int]:
-    """Returns two 31-bit numbers that belong to a picture, a view and a seed."""
-    picture = int(pixels[:8], 16) if pixels else 0
-    return picture & 0x7FFFFFFF, (seed * 1_000 + view) & 0x7FFFFFFF
+def _seeds(
+    manifest: Manifest, view: int | np.ndarray, seed: int
+) -> list[tuple[int, int]]:
+    """Returns two 31-bit numbers an image: of its picture, and of view and seed."""
+    views = np.broadcast_to(view, len(manifest.rows)).tolist()
+    return [
+        (_picture(row.pixels), (seed * 1_000 + number) & 0x7FFFFFFF)
+        for row, number in zip(manifest.rows, views)
+    ]
+
+
+def _picture(pixels: str) -> int:
+    """Returns a 31-bit number that belongs to a picture."""
+    return int(pixels[:8], 16) & 0x7FFFFFFF if pixels else 0

@@ -10,8 +10,11 @@ from tl_keras.config import Config
 from tl_keras.datasets import batches
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.progress import track
+from tl_keras.training.imbalance import repeats
 
 DECODE_BATCH = 64
+# Between the views of an image that is drawn again in an epoch: above all epochs.
+AGAIN = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -44,10 +47,10 @@ class Images:
         """Yields batches in which each image shows the epoch's view of it."""
         rows = tuple(self.manifest.rows[place] for place in places)
         chosen = self.manifest.with_rows(rows)
-        # View 0 is the plain image.
+        # View 0 is the plain image; one that is drawn again shows another view.
         view = {
             "policy": self.policy,
-            "view": epoch + 1,
+            "view": epoch + 1 + AGAIN * repeats(places),
             "seed": self.seed,
             "flip": self.flip,
         }
