@@ -20,9 +20,9 @@ COMMANDS = {
     "evaluate": (use.evaluate, use.add_evaluate),
     "predict": (use.predict, use.add_predict),
     "resume": (train.resume, train.add_resume),
-    "augment": (augment.augment, augment.add_augment),
     "models": (networks.models, networks.add_models),
     "summary": (networks.summary, networks.add_summary),
+    "augment": (augment.augment, augment.add_augment),
 }
 
 
