@@ -329,3 +329,30 @@ def test_what_trains_keeps_its_kind_through_yaml(value, tmp_path):
     path.write_text(Config().override(fine_tune={"unfreeze": value}).to_yaml())
     found = Config.from_yaml(path).fine_tune.unfreeze
     assert found == value and type(found) is type(value)
+
+
+@pytest.mark.parametrize("imbalance", ["weights", "sampling"])
+def test_labels_that_go_together_cannot_be_balanced(imbalance):
+    with pytest.raises(UsageError, match="`data.imbalance` must be none with head.out"):
+        Config().override(
+            data={"imbalance": imbalance}, head={"outputs": "multi_label"}
+        )
+
+
+@pytest.mark.parametrize("pooling", ["avg", "max", "flatten"])
+def test_boxes_cannot_be_cut_of_pooled_features(pooling):
+    with pytest.raises(
+        UsageError, match="`head_phase.cutmix` must be 0 with head.pool"
+    ):
+        Config().override(head={"pooling": pooling}, head_phase={"cutmix": 1.0})
+
+
+@pytest.mark.parametrize("head", [{"pooling": "gem"}, {"conv_filters": 8}], ids=str)
+def test_boxes_may_be_cut_of_the_feature_map_of_a_head(head):
+    config = Config().override(head=head, head_phase={"cutmix": 1.0})
+    assert config.head_phase.cutmix == 1.0
+
+
+def test_share_of_cutmix_cannot_be_negative():
+    with pytest.raises(UsageError, match="`fine_tune.cutmix` must be at least 0"):
+        Config().override(fine_tune={"cutmix": -0.1})

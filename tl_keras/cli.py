@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from jsonargparse import ArgumentParser
 
 from tl_keras.arguments import Parser, check_config_file, spelled_out
-from tl_keras.commands import check, networks, train, use
+from tl_keras.commands import augment, check, networks, train, use
 from tl_keras.commands.train import INTERRUPTED, config_of
 from tl_keras.errors import TlKerasError, UsageError
 
@@ -23,6 +23,7 @@ COMMANDS = {
     "resume": (train.resume, train.add_resume),
     "models": (networks.models, networks.add_models),
     "summary": (networks.summary, networks.add_summary),
+    "augment": (augment.augment, augment.add_augment),
 }
 
 

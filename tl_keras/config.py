@@ -50,6 +50,9 @@ class Phase:
         label_smoothing: Share of the target that is spread over all classes.
         mixup: Parameter of the Beta distribution by which pairs of training inputs
             and their targets are mixed; 0 mixes nothing.
+        cutmix: Parameter of the Beta distribution of the share that a training input
+            keeps where a box of another takes the rest; 0 cuts nothing. Where both
+            are on, each batch takes one of the two at random.
         ema_momentum: Momentum of the averaged weights that are evaluated and kept;
             0 takes the weights as they are.
         patience: Epochs worse than the best on validation before the phase ends.
@@ -63,12 +66,13 @@ class Phase:
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     mixup: float = 0.0
+    cutmix: float = 0.0
     ema_momentum: float = 0.0
     patience: int = 5
 
     def __post_init__(self) -> None:
-        at_least = dict(epochs=0, batch_size=1, warmup_epochs=0, patience=1, mixup=0)
-        for name, least in at_least.items():
+        at_least = dict(epochs=0, batch_size=1, warmup_epochs=0, patience=1)
+        for name, least in (at_least | dict(mixup=0, cutmix=0)).items():
             value = getattr(self, name)
             require(value >= least, self._section + name, f"at least {least}", value)
         for name in ("weight_decay", "label_smoothing", "ema_momentum"):
@@ -205,6 +209,15 @@ class Config:
         solver, more = self.head_phase.solver, self.head.unsolvable
         rule = f"auto or gradient with {more}"
         require(solver != "lbfgs" or not more, "head_phase.solver", rule, solver)
+        # Pooled features have no places of which a box could be cut.
+        cutmix, pooled = self.head_phase.cutmix, self.head.pools_first
+        rule = f"0 with head.pooling = {self.head.pooling} before all weights"
+        require(not cutmix or not pooled, "head_phase.cutmix", rule, cutmix)
+        # Labels that go together cannot be drawn, or weighed, each by itself.
+        imbalance, kind = self.data.imbalance, self.head.outputs
+        single = imbalance == "none" or kind != "multi_label"
+        rule = f"none with head.outputs = {kind}"
+        require(single, "data.imbalance", rule, imbalance)
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> Self:

@@ -123,6 +123,11 @@ class Head:
         require(0 <= self.dropout < 1, "head.dropout", "in [0, 1)", self.dropout)
 
     @property
+    def pools_first(self) -> bool:
+        """Tells whether the pooling comes before all weights."""
+        return self.conv_filters == 0 and self.pooling != "gem"
+
+    @property
     def unsolvable(self) -> str:
         """What makes the head more than a logistic regression; empty if nothing."""
         more = {

@@ -1,5 +1,6 @@
 """Random views: the same everywhere, and small changes only."""
 
+import functools
 import hashlib
 import subprocess
 import sys
@@ -9,7 +10,8 @@ import pytest
 import tensorflow as tf
 
 from tl_keras.datasets import augmentation
-from tl_keras.datasets.augmentation import POLICIES, light, no_flip, none
+from tl_keras.datasets.augmentation import POLICIES, light, no_flip, none, policy
+from tl_keras.errors import UsageError
 
 SIDE = 24
 compiled = tf.function(light)
@@ -192,3 +194,154 @@ def test_policy_without_flips_repeats_the_edge(value):
 
 def test_policy_without_flips_changes_the_image():
     assert not np.array_equal(no_flip(picture(), tf.constant([3, 7])), picture())
+
+
+CHANGING = sorted(set(POLICIES) - {"none"})
+
+
+@functools.cache
+def drawing(name, flip=True):
+    """Returns a policy's function, traced once a test session."""
+    return tf.function(policy(name, flip=flip))
+
+
+def draw(name, image, count, flip=True):
+    function = drawing(name, flip)
+    return np.stack([function(image, seed(number)).numpy() for number in range(count)])
+
+
+def rough_on_the_left():
+    """Returns a picture that is noise on the left and one colour on the right.
+
+    No change of colours makes the noise plain, or the plain half noise.
+    """
+    noise = np.random.RandomState(3).randint(60, 140, (16, 8, 3))
+    pixels = np.full((32, 32, 3), 100)
+    pixels[:, :16] = np.kron(noise, np.ones((2, 2, 1)))
+    return tf.constant(pixels, tf.uint8)
+
+
+def mirrored(views):
+    """Tells which views are rougher on the right than on the left."""
+    roughness = np.abs(np.diff(views.astype(int), axis=1)).mean(axis=(1, 3))
+    third = views.shape[2] // 3
+    return roughness[:, -third:].mean(axis=1) > roughness[:, :third].mean(axis=1)
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_every_policy_draws_the_same_view_of_the_same_seed(name):
+    first = draw(name, picture(), 5)
+    tf.random.set_seed(9)
+    np.testing.assert_array_equal(draw(name, picture(), 5), first)
+
+
+@pytest.mark.parametrize("name", CHANGING)
+@pytest.mark.parametrize("workers", [1, 3])
+def test_views_do_not_depend_on_their_order_or_the_number_of_workers(name, workers):
+    back = tf.data.Dataset.range(19, -1, -1, output_type=tf.int32)
+    views = back.map(
+        lambda number: policy(name)(picture(), tf.stack([number, 7])),
+        num_parallel_calls=workers,
+        deterministic=True,
+    )
+    found = np.stack([view.numpy() for view in views])[::-1]
+    np.testing.assert_array_equal(found, draw(name, picture(), 20))
+
+
+@pytest.mark.slow
+def test_another_process_draws_the_same_views_of_every_policy():
+    program = f"""
+import hashlib
+import numpy as np
+import tensorflow as tf
+from tl_keras.datasets.augmentation import POLICIES
+values = np.random.RandomState(0).randint(0, 256, ({SIDE}, {SIDE}, 3))
+for name in sorted(POLICIES):
+    function = tf.function(POLICIES[name])
+    for number in range(30):
+        view = function(tf.constant(values, tf.uint8), tf.constant([number, 7]))
+        print(name, hashlib.sha256(view.numpy().tobytes()).hexdigest())
+"""
+    command = [sys.executable, "-c", program]
+    other = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert other.stdout.splitlines() == [
+        f"{name} {hashlib.sha256(view.tobytes()).hexdigest()}"
+        for name in sorted(POLICIES)
+        for view in draw(name, picture(), 30)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "least"), [("standard", 50), ("alexnet", 50), ("randaugment", 30)]
+)
+def test_other_seeds_give_other_views_of_every_policy(name, least):
+    # Two operations of fourteen may well be the same two, or nothing at all.
+    assert len({view.tobytes() for view in draw(name, picture(), 50)}) >= least
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_without_flips_no_view_is_nearer_to_the_mirror_image(name):
+    assert not mirrored(draw(name, rough_on_the_left(), 200, flip=False)).any()
+
+
+@pytest.mark.parametrize("name", sorted(augmentation.MIRRORING))
+def test_with_flips_half_of_the_views_are_nearer_to_the_mirror_image(name):
+    count = 200
+    flipped = mirrored(draw(name, rough_on_the_left(), count)).sum()
+    # Four standard deviations of a fair coin.
+    assert abs(flipped - count / 2) <= 4 * (count / 4) ** 0.5
+
+
+def test_policies_that_do_not_mirror_are_the_same_without_flips():
+    for name in set(POLICIES) - augmentation.MIRRORING:
+        assert policy(name, flip=False) is POLICIES[name]
+        assert not augmentation.unmirrored(name, flip=False)
+
+
+def test_unknown_policy_is_answered_with_the_nearest():
+    with pytest.raises(
+        UsageError, match="policy 'randaug'. Did you mean 'randaugment'"
+    ):
+        policy("randaug")
+
+
+def test_standard_shows_no_seam_on_a_white_background():
+    white = tf.fill((SIDE, SIDE, 3), tf.constant(255, tf.uint8))
+    box = np.rint(augmentation.IMAGENET_MEAN).astype(np.uint8)
+    for view in draw("standard", white, 60):
+        colours = {tuple(colour) for colour in view.reshape(-1, 3)}
+        assert len(colours - {tuple(box)}) == 1
+
+
+def test_standard_lets_something_in_at_turned_corners_only():
+    grey = tf.fill((SIDE, SIDE, 3), tf.constant(100, tf.uint8))
+    views = draw("standard", grey, 60).astype(int)
+    middle = slice(SIDE // 2 - 1, SIDE // 2 + 1)
+    corner = np.abs(views[:, 0, 0] - views[:, middle, middle].max(axis=(1, 2)))
+    assert (corner.max(axis=1) > 30).mean() > 0.2
+
+
+def test_standard_erases_half_of_the_views():
+    black = tf.zeros((SIDE, SIDE, 3), tf.uint8)
+    box = np.rint(augmentation.IMAGENET_MEAN).astype(np.uint8)
+    erased = (draw("standard", black, 300) == box).all(axis=-1).any(axis=(1, 2))
+    assert abs(erased.sum() - 150) <= 4 * (300 / 4) ** 0.5
+
+
+def test_alexnet_lets_nothing_in_at_the_borders():
+    grey = tf.fill((SIDE, SIDE, 3), tf.constant(100, tf.uint8))
+    views = draw("alexnet", grey, 50)
+    np.testing.assert_array_equal(views, views[:, :1, :1] + np.zeros_like(views))
+
+
+def test_alexnet_shows_seven_eighths_of_the_side():
+    ramp = np.broadcast_to(np.arange(64)[:, np.newaxis, np.newaxis], (64, 64, 3))
+    views = draw("alexnet", tf.constant(ramp, tf.uint8), 40, flip=False).astype(float)
+    # Far from the borders, whose half pixel the enlarging repeats.
+    shown = (views[:, 56].mean(axis=(1, 2)) - views[:, 8].mean(axis=(1, 2))) / 48
+    assert shown == pytest.approx(np.full(40, 7 / 8), abs=0.03)
+
+
+def test_randaugment_lets_white_in():
+    grey = tf.fill((SIDE, SIDE, 3), tf.constant(100, tf.uint8))
+    assert (draw("randaugment", grey, 50) == 255).all(axis=-1).any()

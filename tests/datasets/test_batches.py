@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tl_keras.datasets import batches
+from tl_keras.datasets import augmentation, batches
 from tl_keras.datasets.images import decode_and_resize
 from tl_keras.datasets.manifest import Manifest, Row
 from tl_keras.errors import DataError, UsageError
@@ -130,3 +130,35 @@ def test_file_that_is_gone_after_the_check_is_named(tmp_path, simple_decoder):
 def test_reading_gives_the_batches_of_the_dataset(manifest, simple_decoder):
     found = batches.read(batches.images(manifest, 16, 4))
     assert (np.concatenate(list(found)) == read(manifest)).all()
+
+
+def test_unmirrored_views_are_those_of_the_policy_without_flips(
+    manifest, simple_decoder
+):
+    plain = read(manifest)
+    views = read(manifest, policy="alexnet", view=1, flip=False)
+    for row, image, view in zip(manifest.rows, plain, views):
+        seed = batches._seeds(manifest.with_rows([row]), 1, 0)[0]
+        expected = augmentation.alexnet(tf.constant(image), seed, flip=False)
+        np.testing.assert_array_equal(view, expected)
+
+
+def test_plain_images_need_one_graph_with_flips_and_without(manifest, simple_decoder):
+    for flip in (True, False):
+        read(manifest, policy="light", view=0, flip=flip)
+    assert batches._loader.cache_info().currsize == 1
+
+
+def test_every_image_may_have_a_view_of_its_own(manifest, simple_decoder):
+    numbers = np.arange(1, COUNT + 1)
+    views = read(manifest, policy="light", view=numbers)
+    for place in (0, 5):
+        alone = read(manifest, policy="light", view=int(numbers[place]))
+        np.testing.assert_array_equal(views[place], alone[place])
+
+
+def test_views_of_decoded_images_are_unmirrored_too(manifest, simple_decoder):
+    plain, options = read(manifest), dict(policy="light", view=3, flip=False)
+    data = batches.views(plain, manifest, 4, **options)
+    found = np.concatenate([batch.numpy() for batch in data])
+    np.testing.assert_array_equal(found, read(manifest, **options))

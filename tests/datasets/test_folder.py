@@ -152,7 +152,7 @@ def test_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
 def test_file_name_that_is_no_unicode_is_refused_before_training(squares, config):
     os.rename(squares / "red" / "0.png", os.fsencode(squares) + b"/red/B\xe4r.png")
     with pytest.raises(DataError):
-        check.check(find(squares), "error")
+        check.check(find(squares), config.data).usable()
 
 
 def test_folders_of_splits_give_their_images_the_split(tmp_path):

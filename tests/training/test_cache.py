@@ -173,3 +173,29 @@ def test_all_frozen_cache_needs_no_cut(backbone, manifest, tmp_path):
     cache = PrefixCache(backbone, 0, tmp_path / "prefix")
     found = cache.read(manifest, ("avg",), what="all")
     assert found["avg"].shape == (len(manifest.rows), 8)
+
+
+def test_key_tells_unmirrored_views_of_a_policy_that_mirrors(cache, manifest):
+    mirrored, other = (
+        cache._key(manifest, BOTH, "light", 1, 0, flip) for flip in (True, False)
+    )
+    assert mirrored != other
+
+
+@pytest.mark.parametrize(("policy", "view"), [("no_flip", 1), ("light", 0)])
+def test_key_is_the_same_where_nothing_is_mirrored_anyway(
+    cache, manifest, policy, view
+):
+    keys = {cache._key(manifest, BOTH, policy, view, 0, flip) for flip in (True, False)}
+    assert len(keys) == 1
+
+
+def test_unmirrored_view_is_what_is_read(cache, manifest):
+    (images,) = batches.images(
+        manifest, 32, 64, policy="light", view=1, seed=0, flip=False
+    )
+    augment = Augment(policy="light", flip=False)
+    found = cache.read(manifest, ("cut",), what="view", augment=augment, view=1)["cut"]
+    prefix, _ = cache.backbone.split(1)
+    expected = prefix(np.asarray(images, np.float32), training=False)
+    np.testing.assert_allclose(found, expected, rtol=2e-3, atol=1e-3)

@@ -228,3 +228,10 @@ def test_unknown_pooling_is_refused_with_those_there_are():
 )
 def test_head_is_trained_on_what_stands_before_its_first_weights(changes, features):
     assert heads.features(Head(**changes)) == features
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("layers", ["linear", "conv 1x1"])
+def test_config_knows_which_heads_pool_before_all_weights(pooling, layers):
+    config = Config().override(head={"pooling": pooling, **LAYERS[layers]}).head
+    assert config.pools_first == (heads.features(config) != heads.FEATURE_MAP)

@@ -1,5 +1,7 @@
 """Images as a phase learns from them: in any order, other views in each epoch."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -56,3 +58,27 @@ def test_every_split_has_its_images_and_classes(manifest, config):
     ):
         assert found.manifest == manifest.split(split)
         assert found.labels.tolist() == manifest.split(split).labels(names)
+
+
+def test_image_that_is_drawn_again_shows_another_view(images):
+    twice = drawn(images, 0, [3, 3, 2, 3])
+    assert len({view.tobytes() for view in twice}) == 4
+
+
+def test_image_that_is_drawn_again_shows_its_usual_view_first(images):
+    first = drawn(images, 0, [3, 3])[0]
+    np.testing.assert_array_equal(first, drawn(images, 0, [1, 3])[1])
+
+
+def test_config_decides_whether_images_may_be_mirrored(manifest, config):
+    config = config.override(augment={"flip": False})
+    train, _ = of_splits(manifest, 32, manifest.class_names, config)
+    assert not train.flip
+
+
+def test_unmirrored_images_are_drawn_unmirrored(images):
+    unmirrored = dataclasses.replace(images, flip=False)
+    places = list(range(8))
+    both = drawn(images, 0, places), drawn(unmirrored, 0, places)
+    same = (both[0] == both[1]).all(axis=(1, 2, 3))
+    assert 0 < same.sum() < 8

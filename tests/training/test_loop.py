@@ -1,5 +1,7 @@
 """One phase: order of the images, best epoch, early end, exact resuming."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -146,7 +148,7 @@ def test_loss_that_is_not_a_number_names_the_cure(tmp_path):
 
 
 def epoch_of(train, start, steps=3, batch_size=10):
-    data = loop._epochs(train, new_model(), batch_size, steps, 0.0, 0, start)
+    data = loop._epochs(train, new_model(), batch_size, steps, PHASE, 0, start)
     return [inputs.numpy() for inputs, _ in data.take(steps)]
 
 
@@ -163,7 +165,7 @@ def test_every_epoch_takes_each_image_once():
 
 
 def test_order_of_an_epoch_depends_on_its_number_alone():
-    both = loop._epochs(numbered(30), new_model(), 10, 3, 0.0, 0, 0)
+    both = loop._epochs(numbered(30), new_model(), 10, 3, PHASE, 0, 0)
     second = [inputs.numpy() for inputs, _ in both.take(6)][3:]
     np.testing.assert_array_equal(epoch_of(numbered(30), start=1), second)
 
@@ -176,21 +178,6 @@ def test_two_epochs_have_two_orders():
 def test_views_are_mixed_within_an_epoch():
     seen = np.concatenate(epoch_of(numbered(30, views=2), start=0))[:, 0]
     assert {0.0, 0.25} == set(seen % 1)
-
-
-def test_mixed_inputs_and_targets_share_alike():
-    random = np.random.default_rng(0)
-    eye = np.eye(8, dtype=np.float32)
-    maps = np.broadcast_to(eye[:, np.newaxis, :], (8, 5, 8))
-    inputs, targets = loop._mix(maps, eye, 0.4, random)
-    np.testing.assert_allclose(inputs, np.repeat(targets[:, np.newaxis], 5, axis=1))
-
-
-def test_mixing_keeps_the_larger_share_of_each_image():
-    random = np.random.default_rng(0)
-    eye = np.eye(8, dtype=np.float32)
-    _, targets = loop._mix(eye, eye, 1.0, random)
-    assert (targets.diagonal() >= 0.5).all() and (targets.diagonal() < 1).any()
 
 
 def test_validation_takes_the_last_partial_batch():
@@ -236,3 +223,129 @@ def test_history_without_validation_is_read_as_it_was_written(tmp_path):
     read = History.load(tmp_path)
     assert [e.loss for e in read.epochs] == [e.loss for e in written.epochs]
     assert not read.epochs[0].validated
+
+
+def uneven(images=40):
+    """Two classes, one of them a tenth, that lie half over each other."""
+    random = np.random.default_rng(0)
+    labels = (np.arange(images) % 10 == 0).astype(int)
+    inputs = np.repeat(2.0 * labels[:, np.newaxis], 3, axis=1)
+    inputs += random.normal(0, 2, inputs.shape)
+    return Cached((inputs.astype(np.float32),), labels)
+
+
+def drawn(balance, steps=4, batch_size=10, start=0, **changes):
+    phase = dataclasses.replace(PHASE, **changes)
+    model = two_classes()
+    data = loop._epochs(uneven(), model, batch_size, steps, phase, 0, start, balance)
+    return [[part.numpy() for part in batch] for batch in data.take(steps)]
+
+
+def two_classes():
+    keras.utils.set_random_seed(5)
+    inputs = keras.Input((3,))
+    return keras.Model(inputs, keras.layers.Dense(2)(inputs))
+
+
+def test_nothing_is_weighed_where_nothing_is_asked_for():
+    assert all(len(batch) == 2 for batch in drawn("none"))
+
+
+def test_weights_of_an_epoch_are_the_same_for_both_classes():
+    batches = drawn("weights")
+    targets = np.concatenate([batch[1] for batch in batches])
+    weights = np.concatenate([batch[2] for batch in batches])
+    np.testing.assert_allclose(weights @ targets, [20, 20], rtol=1e-5)
+
+
+def test_weighing_takes_each_image_once():
+    inputs = np.concatenate([batch[0] for batch in drawn("weights")])
+    assert len(np.unique(inputs, axis=0)) == 40
+
+
+def test_sampling_draws_both_classes_equally_often():
+    targets = np.concatenate([batch[1] for batch in drawn("sampling")])
+    assert targets.sum(axis=0).tolist() == [20, 20]
+
+
+def test_sampled_epoch_depends_on_its_number_alone():
+    model = two_classes()
+    both = loop._epochs(uneven(), model, 10, 4, PHASE, 0, 0, "sampling")
+    second = [batch[0].numpy() for batch in both.take(8)][4:]
+    again = [batch[0] for batch in drawn("sampling", start=1)]
+    np.testing.assert_array_equal(again, second)
+
+
+@pytest.mark.parametrize("balance", ["weights", "sampling"])
+def test_balanced_training_finds_more_of_the_small_class(tmp_path, balance):
+    shares = {}
+    for chosen in ("none", balance):
+        model = two_classes()
+        loop.train(
+            model,
+            uneven(400),
+            nobody(),
+            name="fine_tune",
+            phase=Phase(epochs=12, batch_size=20, learning_rate=0.05),
+            seed=0,
+            history=History(tmp_path / chosen),
+            save_to=tmp_path / chosen / "fine_tune.npz",
+            balance=chosen,
+        )
+        inputs = uneven(400).views[0]
+        found = np.asarray(model(inputs)).argmax(axis=1)
+        shares[chosen] = found.mean()
+    assert shares[balance] > 2 * shares["none"]
+
+
+def test_phase_that_cuts_and_samples_resumes_to_the_same_weights(tmp_path):
+    labels = np.arange(30) % 3
+    maps = np.random.default_rng(0).normal(
+        labels[:, None, None, None], 1, (30, 4, 4, 2)
+    )
+    train = Cached((maps.astype(np.float16),), labels)
+    phase = dataclasses.replace(PHASE, mixup=0.3, cutmix=1.0)
+
+    def network():
+        keras.utils.set_random_seed(5)
+        inputs = keras.Input((4, 4, 2))
+        return keras.Model(
+            inputs, keras.layers.Dense(3)(keras.layers.Flatten()(inputs))
+        )
+
+    def fit(folder):
+        model = network()
+        loop.train(
+            model,
+            train,
+            train,
+            name="fine_tune",
+            phase=phase,
+            seed=0,
+            history=History.load(folder),
+            save_to=folder / "fine_tune.npz",
+            balance="sampling",
+        )
+        return model
+
+    whole = fit(tmp_path / "whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop._Keeper, "on_epoch_begin", stop_at(2))
+        with pytest.raises(Killed):
+            fit(tmp_path / "killed")
+    for weight, expected in zip(
+        fit(tmp_path / "killed").get_weights(), whole.get_weights()
+    ):
+        np.testing.assert_array_equal(weight, expected)
+
+
+def stop_at(number):
+    """Returns what dies at the start of an epoch."""
+    begin = loop._Keeper.on_epoch_begin
+
+    def stop(keeper, epoch, logs=None):
+        if epoch == number:
+            raise Killed
+        begin(keeper, epoch, logs)
+
+    return stop

@@ -288,3 +288,49 @@ def test_both_phases_run_without_validation_images(
     history = phases.train_head(classifier, manifest, config, History(tmp_path))
     history = phases.fine_tune(classifier, manifest, config, history)
     assert [epoch.validated for epoch in history.epochs] == [False] * 3
+
+
+@pytest.mark.parametrize(
+    ("imbalance", "balanced"), [("none", False), ("weights", True), ("sampling", True)]
+)
+def test_solved_head_weighs_its_classes_where_they_are_to_be_balanced(
+    classifier, manifest, config, tmp_path, monkeypatch, imbalance, balanced
+):
+    noted = []
+    kept = phases.regression.solve
+
+    def note(*arguments, **options):
+        noted.append(options["balanced"])
+        return kept(*arguments, **options)
+
+    monkeypatch.setattr(phases.regression, "solve", note)
+    config = config.override(data={"imbalance": imbalance})
+    phases.train_head(classifier, manifest, config, History(tmp_path))
+    assert noted == [balanced]
+
+
+def test_solved_head_says_that_it_weighs_instead_of_sampling(
+    classifier, manifest, config, tmp_path, capsys
+):
+    config = config.override(data={"imbalance": "sampling"})
+    phases.train_head(classifier, manifest, config, History(tmp_path))
+    assert "every class weighs the same instead" in capsys.readouterr().err
+
+
+def test_every_phase_knows_what_is_done_about_imbalance(
+    classifier, manifest, config, tmp_path, monkeypatch
+):
+    noted = []
+
+    def note(model, *examples, balance, history, **others):
+        noted.append(balance)
+        return history
+
+    monkeypatch.setattr(loop, "train", note)
+    monkeypatch.setattr(phases, "_inputs", lambda *arguments: (None, None))
+    config = config.override(
+        data={"imbalance": "sampling"}, head_phase={"solver": "gradient"}
+    )
+    history = phases.train_head(classifier, manifest, config, History(tmp_path))
+    phases.fine_tune(classifier, manifest, config, history)
+    assert noted == ["sampling", "sampling"]

@@ -78,3 +78,52 @@ def test_too_few_images_a_class_for_folds_take_the_usual_penalty(capsys):
     labels[:2] = 2
     assert choose_l2(features, labels) == 100.0
     assert "a class has 2 images to train on" in capsys.readouterr().err
+
+
+def uneven(images=200):
+    """Two classes that lie half over each other, one of them a tenth."""
+    random = np.random.default_rng(1)
+    labels = (np.arange(images) % 10 == 0).astype(int)
+    return random.normal(labels[:, np.newaxis], 1.0, (images, 2)), labels
+
+
+@pytest.mark.parametrize("kind", ["multi_class", "binary"])
+def test_balanced_head_finds_more_of_the_small_class(kind):
+    features, labels = uneven()
+
+    def share(balanced):
+        kernel, bias = solve(features, labels, 1.0, kind, balanced=balanced)
+        found = np.asarray(outputs.probabilities(features @ kernel + bias, kind))
+        return found[labels == 1].argmax(axis=1).mean()
+
+    assert share(balanced=True) > 0.9 > 0.7 > share(balanced=False)
+
+
+def test_balanced_head_is_that_of_a_set_in_which_the_small_class_is_repeated():
+    features, labels = uneven()
+    kernel, bias = solve(features, labels, 1.0, "binary", balanced=True)
+    mean, deviation = regression._scale(features)
+    scaled = (features - mean) / deviation
+    # Weights of 5/9 and 5: nine copies of a tenth, and all of it over 9 / 5.
+    places = np.concatenate(
+        [np.flatnonzero(labels == 0)] + 9 * [np.flatnonzero(labels)]
+    )
+    reference = LogisticRegression(C=5 / 9, max_iter=1000)
+    reference.fit(scaled[places], labels[places])
+    found = np.asarray(outputs.probabilities(features @ kernel + bias, "binary"))
+    np.testing.assert_allclose(found, reference.predict_proba(scaled), atol=2e-3)
+
+
+def test_penalty_of_a_balanced_head_is_the_best_of_balanced_held_out_images(
+    monkeypatch,
+):
+    seen = []
+
+    def note(truth, found, sample_weight):
+        seen.append(np.bincount(truth, weights=sample_weight))
+        return 1.0
+
+    monkeypatch.setattr(regression, "log_loss", note)
+    choose_l2(*uneven(), balanced=True)
+    for classes in seen:
+        assert classes[0] == pytest.approx(classes[1])

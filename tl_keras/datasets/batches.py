@@ -6,12 +6,11 @@ from functools import cache
 import numpy as np
 import tensorflow as tf
 
-from tl_keras.datasets.augmentation import POLICIES
+from tl_keras.datasets import augmentation
 from tl_keras.datasets.images import decode_and_resize
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.reasons import reason
 from tl_keras.errors import DataError
-from tl_keras.registry import lookup
 
 PLAIN_VIEW = 0
 NO_POLICY = "none"
@@ -23,8 +22,9 @@ def images(
     batch_size: int,
     *,
     policy: str = "none",
-    view: int = PLAIN_VIEW,
+    view: int | np.ndarray = PLAIN_VIEW,
     seed: int = 0,
+    flip: bool = True,
 ) -> tf.data.Dataset:
     """Gives the images in the manifest's order, the last batch included.
 
@@ -33,8 +33,10 @@ def images(
         image_size: Side of the squares, in pixels.
         batch_size: Images a batch.
         policy: Name of the augmentation policy.
-        view: Which of the policy's random views; view 0 is the plain image.
+        view: Which of the policy's random views, one for all or one an image; view 0
+            for all is the plain images.
         seed: Another seed draws other views.
+        flip: Whether the policy may mirror images.
 
     Returns:
         A data set of uint8 in [0, 255], `(batch, image_size, image_size, 3)`.
@@ -42,21 +44,24 @@ def images(
     Raises:
         UsageError: If the policy is unknown.
     """
-    lookup(POLICIES, policy, "augmentation policy")
-    load = _loader(image_size, NO_POLICY if view == PLAIN_VIEW else policy)
-    seeds = [_seed(row.pixels, view, seed) for row in manifest.rows]
+    augmentation.policy(policy)
+    chosen = NO_POLICY if np.all(view == PLAIN_VIEW) else policy
+    load = _loader(image_size, chosen, not augmentation.unmirrored(chosen, flip))
+    seeds = _seeds(manifest, view, seed)
     dataset = tf.data.Dataset.from_tensor_slices((manifest.paths, seeds))
     dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
     return dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
 
 
 @cache
-def _loader(image_size: int, policy: str) -> tf.types.experimental.PolymorphicFunction:
+def _loader(
+    image_size: int, policy: str, flip: bool
+) -> tf.types.experimental.PolymorphicFunction:
     """Returns the function from a path and a seed to pixels, traced once a process.
 
     Decoding is a large graph: every data set would spend seconds on tracing it anew.
     """
-    augment = POLICIES[policy]
+    augment = augmentation.policy(policy, flip=flip)
 
     def load(path: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         return augment(decode_and_resize(tf.io.read_file(path), image_size), seed)
@@ -71,8 +76,9 @@ def views(
     batch_size: int,
     *,
     policy: str,
-    view: int,
+    view: int | np.ndarray,
     seed: int = 0,
+    flip: bool = True,
 ) -> tf.data.Dataset:
     """Gives what `images` gives, of images that are decoded already.
 
@@ -82,14 +88,15 @@ def views(
         manifest: The images.
         batch_size: Images a batch.
         policy: Name of the augmentation policy.
-        view: Which of the policy's random views, from 1.
+        view: Which of the policy's random views, from 1; one for all or one an image.
         seed: Another seed draws other views.
+        flip: Whether the policy may mirror images.
 
     Raises:
         UsageError: If the policy is unknown.
     """
-    augment = lookup(POLICIES, policy, "augmentation policy")
-    seeds = [_seed(row.pixels, view, seed) for row in manifest.rows]
+    augment = augmentation.policy(policy, flip=flip)
+    seeds = _seeds(manifest, view, seed)
     signature = (
         tf.TensorSpec(decoded.shape[1:], tf.uint8),
         tf.TensorSpec((2,), tf.int32),
@@ -115,7 +122,17 @@ def read(dataset: tf.data.Dataset) -> Iterator[tf.Tensor]:
         ) from None
 
 
-def _seed(pixels: str, view: int, seed: int) -> tuple[int, int]:
-    """Returns two 31-bit numbers that belong to a picture, a view and a seed."""
-    picture = int(pixels[:8], 16) if pixels else 0
-    return picture & 0x7FFFFFFF, (seed * 1_000 + view) & 0x7FFFFFFF
+def _seeds(
+    manifest: Manifest, view: int | np.ndarray, seed: int
+) -> list[tuple[int, int]]:
+    """Returns two 31-bit numbers an image: of its picture, and of view and seed."""
+    views = np.broadcast_to(view, len(manifest.rows)).tolist()
+    return [
+        (_picture(row.pixels), (seed * 1_000 + number) & 0x7FFFFFFF)
+        for row, number in zip(manifest.rows, views)
+    ]
+
+
+def _picture(pixels: str) -> int:
+    """Returns a 31-bit number that belongs to a picture."""
+    return int(pixels[:8], 16) & 0x7FFFFFFF if pixels else 0

@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from tl_keras.backbones.backbone import Backbone
 from tl_keras.config import Augment
-from tl_keras.datasets import batches
+from tl_keras.datasets import augmentation, batches
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.files import replacing, require_space, storage_errors
 from tl_keras.progress import track
@@ -100,7 +100,8 @@ class PrefixCache:
             StorageError: If the disk cannot hold them.
         """
         policy = augment.policy if augment and view != batches.PLAIN_VIEW else "none"
-        key = self._key(manifest, outputs, policy, view, seed)
+        flip = augment.flip if augment else True
+        key = self._key(manifest, outputs, policy, view, seed, flip)
         folder = self.folder / key
         arrays = _open(folder, outputs, len(manifest.rows))
         if arrays is None:
@@ -111,6 +112,7 @@ class PrefixCache:
                 policy=policy,
                 view=view,
                 seed=seed,
+                flip=flip,
             )
             self._compute(folder, images, outputs, len(manifest.rows), what)
             arrays = _open(folder, outputs, len(manifest.rows))
@@ -124,16 +126,19 @@ class PrefixCache:
         policy: str,
         view: int,
         seed: int,
+        flip: bool = True,
     ) -> str:
         """Returns a digest of all that the numbers depend on."""
         cut = self.backbone.place_of_cut(self.unfreeze)
+        unmirrored = augmentation.unmirrored(policy, flip)
+        drawn = [policy, view, seed, *(["unmirrored"] if unmirrored else [])]
         parts = {
             "format": FORMAT,
             "backbone": self.backbone.fingerprint(),
             "image_size": self.backbone.image_size,
             "cut": cut if CUT in outputs else None,
             "outputs": outputs,
-            "view": [policy, view, seed] if view != batches.PLAIN_VIEW else None,
+            "view": drawn if view != batches.PLAIN_VIEW else None,
             "images": [row.sha256 for row in manifest.rows],
             "versions": [tf.__version__, keras.__version__],
         }

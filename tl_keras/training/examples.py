@@ -6,6 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
+from tl_keras.training.imbalance import repeats
+
 
 class Examples(Protocol):
     """Inputs with their classes, wherever they come from.
@@ -48,10 +50,12 @@ class Cached:
         self, places: np.ndarray, epoch: int, random: np.random.Generator, batch: int
     ) -> Iterator[np.ndarray]:
         """Yields batches in which each image shows one of its views."""
-        views = random.integers(len(self.views), size=len(self.labels))
+        views = random.integers(len(self.views), size=len(self.labels))[places]
+        # An image that is drawn again shows its next view.
+        views = (views + repeats(places)) % len(self.views)
         for first in range(0, len(places), batch):
-            chosen = places[first : first + batch]
-            yield np.stack([self.views[views[place]][place] for place in chosen])
+            chosen = zip(views[first : first + batch], places[first : first + batch])
+            yield np.stack([self.views[view][place] for view, place in chosen])
 
     def in_order(self, batch: int) -> Iterator[np.ndarray]:
         """Yields the first view."""

@@ -10,8 +10,11 @@ from tl_keras.config import Config
 from tl_keras.datasets import batches
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.progress import track
+from tl_keras.training.imbalance import repeats
 
 DECODE_BATCH = 64
+# Between the views of an image that is drawn again in an epoch: above all epochs.
+AGAIN = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Images:
         policy: Name of the augmentation policy in training.
         seed: Of the augmentation.
         memory: Bytes that the decoded images may take.
+        flip: Whether the policy may mirror images.
     """
 
     manifest: Manifest
@@ -35,6 +39,7 @@ class Images:
     policy: str
     seed: int
     memory: int = 1 << 30
+    flip: bool = True
 
     def drawn(
         self, places: np.ndarray, epoch: int, random: np.random.Generator, batch: int
@@ -42,8 +47,13 @@ class Images:
         """Yields batches in which each image shows the epoch's view of it."""
         rows = tuple(self.manifest.rows[place] for place in places)
         chosen = self.manifest.with_rows(rows)
-        # View 0 is the plain image.
-        view = {"policy": self.policy, "view": epoch + 1, "seed": self.seed}
+        # View 0 is the plain image; one that is drawn again shows another view.
+        view = {
+            "policy": self.policy,
+            "view": epoch + 1 + AGAIN * repeats(places),
+            "seed": self.seed,
+            "flip": self.flip,
+        }
         if self._decoded is None:
             data = batches.images(chosen, self.image_size, batch, **view)
         else:
@@ -87,6 +97,7 @@ def of_splits(
             chosen.targets(class_names),
             config.augment.policy,
             config.seed,
+            flip=config.augment.flip,
         )
         for chosen in (manifest.split("train"), manifest.split("validation"))
     )

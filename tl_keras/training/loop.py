@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tl_keras.config import Phase
 from tl_keras.errors import TlKerasError
-from tl_keras.training import checkpoint, heads, outputs
+from tl_keras.training import checkpoint, heads, imbalance, mixing, outputs
 from tl_keras.training.checkpoint import Best
 from tl_keras.training.examples import Examples
 from tl_keras.training.history import Epoch, History
@@ -30,6 +30,7 @@ def train(
     history: History,
     save_to: Path,
     kind: str = outputs.MULTI_CLASS,
+    balance: str = "none",
 ) -> History:
     """Trains `model` and leaves it with the weights of its best epoch.
 
@@ -37,7 +38,8 @@ def train(
 
     Args:
         model: From the examples' inputs to logits.
-        train: What it learns from: every epoch takes each image once.
+        train: What it learns from: every epoch takes each image once, unless `balance`
+            has it otherwise.
         validation: What chooses the epoch to keep (see `Best`). Where there is
             none, all epochs run and the last is kept.
         name: The phase's name.
@@ -46,6 +48,7 @@ def train(
         history: The epochs before.
         save_to: The phase's checkpoint, written at the end of every epoch.
         kind: What the logits stand for: see `training.outputs`.
+        balance: What is done about classes of different size: `Data.imbalance`.
 
     Returns:
         The history with this phase's epochs.
@@ -67,7 +70,7 @@ def train(
         keeper.best = Best(accuracy, 0, model.get_weights())
     if start < phase.epochs and start - keeper.best.epoch < phase.patience:
         model.fit(
-            _epochs(train, model, batch_size, steps, phase.mixup, seed, start),
+            _epochs(train, model, batch_size, steps, phase, seed, start, balance),
             steps_per_epoch=steps,
             initial_epoch=start,
             epochs=phase.epochs,
@@ -107,45 +110,40 @@ def _epochs(
     model: keras.Model,
     batch_size: int,
     steps: int,
-    mixup: float,
+    phase: Phase,
     seed: int,
     start: int,
+    balance: str = "none",
 ) -> tf.data.Dataset:
     """Gives endless epochs, each drawn from its number alone."""
-    targets = _targets(examples, model)
+    targets, labels = _targets(examples, model), examples.labels
+    weights = None
+    if balance == imbalance.WEIGHTS:
+        weights = imbalance.class_weights(labels, max(2, targets.shape[1]))
 
-    def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def order(random: np.random.Generator) -> np.ndarray:
+        if balance == imbalance.SAMPLING:
+            return imbalance.draw_equally(labels, steps * batch_size, random)
+        return random.permutation(len(targets))[: steps * batch_size]
+
+    def batches() -> Iterator[tuple[np.ndarray, ...]]:
         epoch = start
         while True:
             random = np.random.default_rng((seed, epoch))
-            places = random.permutation(len(targets))[: steps * batch_size]
+            places = order(random)
             drawn = examples.drawn(places, epoch, random, batch_size)
             for step, inputs in enumerate(drawn):
                 chosen = places[step * batch_size : (step + 1) * batch_size]
                 batch = inputs.astype(np.float32), targets[chosen]
-                yield _mix(*batch, mixup, random) if mixup else batch
+                inputs, mixed = mixing.mix(*batch, phase, random)
+                if weights is None:
+                    yield inputs, mixed
+                else:
+                    yield inputs, *imbalance.weigh(mixed, weights)
             epoch += 1
 
-    return _dataset(batches, model, tf.data.INFINITE_CARDINALITY)
-
-
-def _mix(
-    inputs: np.ndarray, targets: np.ndarray, mixup: float, random: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mixes each input with another of its batch, and their targets alike.
-
-    On the feature map at the cut, where nothing has to run again for it (manifold
-    mixup: Verma et al., 2019, https://arxiv.org/abs/1806.05236).
-    """
-    share = random.beta(mixup, mixup, size=(len(inputs), 1)).astype(np.float32)
-    # The larger share is the image's own: a pair is not mixed twice alike.
-    share = np.maximum(share, 1 - share)
-    other = random.permutation(len(inputs))
-    spread = share.reshape(-1, *[1] * (inputs.ndim - 1))
-    return (
-        spread * inputs + (1 - spread) * inputs[other],
-        share * targets + (1 - share) * targets[other],
-    )
+    weighted = weights is not None
+    return _dataset(batches, model, tf.data.INFINITE_CARDINALITY, weighted)
 
 
 def _in_order(examples: Examples, model: keras.Model) -> tf.data.Dataset:
@@ -167,13 +165,20 @@ def _targets(examples: Examples, model: keras.Model) -> np.ndarray:
 
 
 def _dataset(
-    batches: Callable[[], Iterator], model: keras.Model, total: int
+    batches: Callable[[], Iterator],
+    model: keras.Model,
+    total: int,
+    weighted: bool = False,
 ) -> tf.data.Dataset:
-    """Makes a data set of a generator of `total` pairs `(inputs, targets)`."""
+    """Makes a data set of a generator of `total` pairs `(inputs, targets)`.
+
+    Where it is `weighted`, of triples: each image's weight comes last.
+    """
     signature = [
         tf.TensorSpec((None, *tensor.shape[1:]), tf.float32)
         for tensor in (model.input, model.output)
     ]
+    signature += [tf.TensorSpec((None,), tf.float32)] * weighted
     data = tf.data.Dataset.from_generator(batches, output_signature=tuple(signature))
     # A generator's length is unknown to TensorFlow; Keras warns where it is missing.
     return data.apply(tf.data.experimental.assert_cardinality(total)).prefetch(2)

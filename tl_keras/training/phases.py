@@ -9,7 +9,16 @@ import numpy as np
 from tl_keras.config import Config
 from tl_keras.datasets.batches import PLAIN_VIEW
 from tl_keras.datasets.manifest import Manifest
-from tl_keras.training import heads, images, loop, outputs, pointwise, regression
+from tl_keras.progress import say
+from tl_keras.training import (
+    heads,
+    images,
+    imbalance,
+    loop,
+    outputs,
+    pointwise,
+    regression,
+)
 from tl_keras.training.cache import CUT, PrefixCache
 from tl_keras.training.examples import Cached, Examples
 from tl_keras.training.head import Classifier
@@ -47,9 +56,10 @@ def train_head(
             history=history,
             save_to=checkpoint_path(history.folder, name),
             kind=classifier.outputs,
+            balance=config.data.imbalance,
         )
     started, kind = time.monotonic(), classifier.outputs
-    weights = _solve(train, phase.l2, kind, history.folder)
+    weights = _solve(train, config, kind, history.folder)
     classifier.head.get_layer(heads.LOGITS).set_weights(weights)
     epoch = Epoch(
         epoch=1,
@@ -96,6 +106,7 @@ def fine_tune(
         history=history,
         save_to=checkpoint_path(history.folder, name),
         kind=classifier.outputs,
+        balance=config.data.imbalance,
     )
     pointwise.copy_weights(quick, part)
     return history
@@ -165,15 +176,20 @@ def _plain(
     return Cached((arrays[output],), chosen.targets(classifier.class_names))
 
 
-def _solve(
-    train: Cached, l2: float | None, kind: str, folder: Path
-) -> list[np.ndarray]:
+def _solve(train: Cached, config: Config, kind: str, folder: Path) -> list[np.ndarray]:
     """Returns kernel and bias of a linear head, and notes the penalty it has."""
     # They are mapped from disk, those of `flatten` in half precision.
     features = np.asarray(train.views[0], np.float32)
-    l2 = l2 or regression.choose_l2(features, train.labels)
+    balanced = config.data.imbalance != "none"
+    if config.data.imbalance == imbalance.SAMPLING:
+        say(
+            "data.imbalance: a solved head has no epochs to draw classes equally often "
+            "in; every class weighs the same instead"
+        )
+    l2 = config.head_phase.l2
+    l2 = l2 or regression.choose_l2(features, train.labels, balanced=balanced)
     log_text(folder, "head_phase.l2", f"{l2:g}")
-    return regression.solve(features, train.labels, l2, kind)
+    return regression.solve(features, train.labels, l2, kind, balanced=balanced)
 
 
 def _figures(

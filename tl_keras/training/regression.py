@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold
+from sklearn.utils.class_weight import compute_sample_weight
 
 from tl_keras.progress import say
 from tl_keras.training import outputs
@@ -16,7 +17,12 @@ USUAL = 100.0
 
 
 def solve(
-    features: np.ndarray, labels: np.ndarray, l2: float, kind: str
+    features: np.ndarray,
+    labels: np.ndarray,
+    l2: float,
+    kind: str,
+    *,
+    balanced: bool = False,
 ) -> list[np.ndarray]:
     """Solves the head as a logistic regression by L-BFGS.
 
@@ -28,13 +34,16 @@ def solve(
         labels: Class indices, `(images,)`; every class occurs.
         l2: Strength of the penalty on the weights, on standardised features.
         kind: What the logits stand for: `multi_class` or `binary`.
+        balanced: Whether every class weighs the same, whatever its size.
 
     Returns:
         Kernel `(channels, logits)` and bias `(logits,)` for the features as they are,
         the standardisation folded in.
     """
     mean, deviation = _scale(features)
-    solver = LogisticRegression(C=1 / l2, max_iter=1000)
+    solver = LogisticRegression(
+        C=1 / l2, max_iter=1000, class_weight=_weights(balanced)
+    )
     solver.fit((features - mean) / deviation, labels)
     weights, bias = solver.coef_, solver.intercept_
     if len(weights) == 1 and kind != outputs.BINARY:
@@ -45,7 +54,9 @@ def solve(
     return [kernel.astype(np.float32), (bias - mean @ kernel).astype(np.float32)]
 
 
-def choose_l2(features: np.ndarray, labels: np.ndarray) -> float:
+def choose_l2(
+    features: np.ndarray, labels: np.ndarray, *, balanced: bool = False
+) -> float:
     """Returns the penalty under which the regression predicts held-out images best.
 
     By stratified cross-validation over `STRENGTHS`, and said on the screen.
@@ -53,6 +64,8 @@ def choose_l2(features: np.ndarray, labels: np.ndarray) -> float:
     Args:
         features: Pooled features, `(images, channels)`.
         labels: Class indices, `(images,)`; every class occurs.
+        balanced: Whether every class weighs the same, whatever its size: in the
+            solutions and in the loss of the held-out images.
     """
     fewest = int(np.bincount(labels).min())
     if fewest < FOLDS:
@@ -66,16 +79,26 @@ def choose_l2(features: np.ndarray, labels: np.ndarray) -> float:
     mean, deviation = _scale(features)
     scaled = (features - mean) / deviation
     for fit, held_out in folds.split(scaled, labels):
-        solver = LogisticRegression(max_iter=1000, warm_start=True)
+        solver = LogisticRegression(
+            max_iter=1000, warm_start=True, class_weight=_weights(balanced)
+        )
+        truth = labels[held_out]
+        weights = compute_sample_weight("balanced", truth) if balanced else None
         for place, l2 in enumerate(STRENGTHS):
             solver.set_params(C=1 / l2).fit(scaled[fit], labels[fit])
             found = solver.predict_proba(scaled[held_out]).astype(float)
             # In float32 a row's sum misses 1 by more than scikit-learn accepts.
             found /= found.sum(axis=1, keepdims=True)
-            losses[place] += log_loss(labels[held_out], found) / FOLDS
+            loss = log_loss(truth, found, sample_weight=weights)
+            losses[place] += loss / FOLDS
     best = STRENGTHS[losses.argmin()]
     say(f"head_phase.l2 is {best:g}, by cross-validation on {len(labels)} images")
     return best
+
+
+def _weights(balanced: bool) -> str | None:
+    """Returns scikit-learn's word for weights that make every class weigh the same."""
+    return "balanced" if balanced else None
 
 
 def _scale(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

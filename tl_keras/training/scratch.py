@@ -93,4 +93,5 @@ def train(
         seed=config.seed,
         history=history,
         save_to=checkpoint_path(history.folder, PHASE),
+        balance=config.data.imbalance,
     )

@@ -1,0 +1,46 @@
+"""`tl-keras augment`: a look at what a policy makes of the images."""
+
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, Namespace
+
+from tl_keras.commands.quiet import load_pipeline
+from tl_keras.config import Augment
+
+
+def augment(options: Namespace) -> int:
+    """Draw some images and random views of them, as training would see them."""
+    load_pipeline()
+    from tl_keras.datasets import augmentation, check, preview, sources
+
+    augmentation.policy(options.policy)
+    found = preview.choose(sources.find(options.source), options.images, options.seed)
+    preview.draw(
+        check.check(found, "error"),
+        Path(options.out),
+        policy=options.policy,
+        flip=not options.no_flip,
+        views=options.views,
+        image_size=options.image_size,
+        seed=options.seed,
+    )
+    print(options.out)
+    return 0
+
+
+def add_augment(parser: ArgumentParser) -> None:
+    """Declares what `augment` takes."""
+    parser.add_argument("source", help="a folder, or the built-in source 'twemoji'")
+    default = Augment().policy
+    help = "none, light, no_flip, standard, alexnet or randaugment"
+    parser.add_argument("--policy", default=default, help=help)
+    parser.add_argument("--out", default="augment.png", help="the PNG file to write")
+    parser.add_argument("--images", type=int, default=6, help="images, a row each")
+    help = "of each image, beside the original"
+    parser.add_argument("--views", type=int, default=7, help=help)
+    help = "side of the images in pixels"
+    parser.add_argument("--image_size", type=int, default=224, help=help)
+    help = "of the choice of the images and of the views"
+    parser.add_argument("--seed", type=int, default=0, help=help)
+    help = "mirror nothing, as augment.flip = false does"
+    parser.add_argument("--no_flip", action="store_true", help=help)

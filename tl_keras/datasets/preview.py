@@ -1,0 +1,115 @@
+"""A picture of what an augmentation policy does: images beside views of them."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from tl_keras.datasets import augmentation, batches
+from tl_keras.datasets.manifest import Manifest, Row, natural_key
+from tl_keras.errors import UsageError
+from tl_keras.fields import require
+from tl_keras.files import replacing
+
+# In pixels. Smaller images are enlarged by a whole number: digits have 28.
+SMALLEST_CELL = 112
+MARGIN, FONT_SIZE, LINE = 8, 16, 24
+PAPER, INK = (236, 236, 236), (32, 32, 32)
+
+
+def choose(manifest: Manifest, images: int, seed: int) -> Manifest:
+    """Takes a few images at random, of as many classes as there can be.
+
+    Args:
+        manifest: All images.
+        images: How many to take; fewer where there are not so many.
+        seed: Another seed takes others.
+
+    Raises:
+        UsageError: If `images` is below 1.
+    """
+    require(images >= 1, "images", "at least 1", images)
+    random = np.random.default_rng(seed)
+    shuffled = [
+        manifest.rows[place] for place in random.permutation(len(manifest.rows))
+    ]
+    seen: dict[str, int] = {}
+
+    def turn(row: Row) -> int:
+        """Returns how many of the row's class stand before it."""
+        seen[row.label] = seen.get(row.label, -1) + 1
+        return seen[row.label]
+
+    # Every class's first one comes before any second one.
+    chosen = sorted(shuffled, key=turn)[:images]
+    return manifest.with_rows(sorted(chosen, key=lambda row: natural_key(row.label)))
+
+
+def draw(
+    manifest: Manifest,
+    path: Path,
+    *,
+    policy: str,
+    flip: bool = True,
+    views: int,
+    image_size: int,
+    seed: int = 0,
+) -> None:
+    """Draws each image, and the views of it that training would see, in one row.
+
+    Args:
+        manifest: The images, checked: a view belongs to an image's pixels.
+        path: The PNG file to write.
+        policy: Name of the augmentation policy.
+        flip: Whether the policy may mirror images.
+        views: How many beside the original.
+        image_size: Side of the images, in pixels.
+        seed: Of the augmentation, as `Config.seed`.
+
+    Raises:
+        UsageError: If a number is below 1, the policy is unknown, or `path` is no name
+            of a PNG file.
+        StorageError: If the file cannot be written.
+    """
+    require(views >= 1, "views", "at least 1", views)
+    require(image_size >= 1, "image_size", "at least 1", image_size)
+    augmentation.policy(policy)
+    if path.suffix.lower() != ".png" or path.is_dir():
+        raise UsageError(f"`out` must be a file that ends in .png. Received: '{path}'")
+    columns = [
+        _read(manifest, image_size, policy=policy, view=view, seed=seed, flip=flip)
+        for view in range(views + 1)
+    ]
+    mirror = "" if flip else ", nothing mirrored"
+    caption = f"policy {policy}, seed {seed}{mirror}"
+    grid = _grid(np.stack(columns, axis=1), caption, manifest.rows)
+    with replacing(path) as temporary:
+        grid.save(temporary, format="PNG")
+
+
+def _read(manifest: Manifest, image_size: int, **view: str | int | bool) -> np.ndarray:
+    """Returns one view of all images, `(images, side, side, 3)`."""
+    data = batches.images(manifest, image_size, len(manifest.rows), **view)
+    (pixels,) = (batch.numpy() for batch in batches.read(data))
+    return pixels
+
+
+def _grid(pixels: np.ndarray, caption: str, rows: tuple[Row, ...]) -> Image.Image:
+    """Puts images, `(rows, columns, side, side, 3)`, on one sheet, with captions."""
+    count, columns, side = pixels.shape[:3]
+    cell = side * max(1, -(-SMALLEST_CELL // side))
+    step = cell + MARGIN
+    size = columns * step + MARGIN, LINE + count * (step + LINE) + MARGIN
+    sheet = Image.new("RGB", size, PAPER)
+    write = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(FONT_SIZE)
+    write.text((MARGIN, MARGIN // 2), caption, INK, font)
+    for number, row in enumerate(rows):
+        top = LINE + number * (step + LINE)
+        name = f"{row.label}: {Path(row.path).name}, as it is and {columns - 1} views"
+        write.text((MARGIN, top + MARGIN // 2), name, INK, font)
+        for column in range(columns):
+            image = Image.fromarray(pixels[number, column])
+            image = image.resize((cell, cell), Image.Resampling.NEAREST)
+            sheet.paste(image, (MARGIN + column * step, top + LINE))
+    return sheet
