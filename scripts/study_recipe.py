@@ -26,7 +26,7 @@ from sklearn.model_selection import StratifiedKFold
 import tl_keras as tl
 from tl_keras.datasets import check, sources
 from tl_keras.datasets.manifest import Manifest
-from tl_keras.pipeline import with_image_size
+from tl_keras.preparation import with_image_size
 from tl_keras.run import create
 from tl_keras.sections import Data
 

@@ -19,6 +19,7 @@ FLOORS = (
     {"training"},
     {"evaluation", "export"},
     {"run"},
+    {"preparation"},
     {"arguments", "pipeline", "summary", "listing", "inspection"},
     {"commands"},
     {"cli", "__init__", "__main__"},

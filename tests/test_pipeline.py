@@ -11,7 +11,7 @@ from conftest import COLOURS, draw_squares
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import tl_keras as tl
-from tl_keras import pipeline
+from tl_keras import pipeline, preparation
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.errors import DataError, StorageError, UsageError
 from tl_keras.training import phases
@@ -135,7 +135,7 @@ def test_failed_overwrite_keeps_the_old_run(train, tmp_path):
 
 
 def test_unnamed_runs_get_names_of_their_own(squares):
-    assert pipeline.default_name(squares).startswith("squares-")
+    assert preparation.default_name(squares).startswith("squares-")
 
 
 def test_unreadable_file_is_refused_by_name(train, squares):

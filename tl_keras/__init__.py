@@ -7,6 +7,7 @@ from typing import Any
 _PUBLIC = {
     "Config": "tl_keras.config",
     "TlKerasError": "tl_keras.errors",
+    "check": "tl_keras.preparation",
     "train": "tl_keras.pipeline",
     "resume": "tl_keras.pipeline",
     "evaluate": "tl_keras.pipeline",

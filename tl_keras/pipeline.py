@@ -2,10 +2,8 @@
 
 import dataclasses
 import os
-import re
 import time
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +11,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tl_keras.architectures.names import ARCHITECTURES
+from tl_keras import preparation
 from tl_keras.backbones import catalogue
 from tl_keras.backbones.backbone import Backbone
 from tl_keras.config import Config
-from tl_keras.datasets import check, sources, split
-from tl_keras.datasets.augmentation import POLICIES
+from tl_keras.datasets import check, sources
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.sources import Source, title
 from tl_keras.errors import UsageError
 from tl_keras.evaluation import metrics, multi_label, plots, predictions
 from tl_keras.export.loaded import Export, find_export
 from tl_keras.files import write_json
-from tl_keras.progress import say
-from tl_keras.registry import lookup
 from tl_keras.run import (
     METRICS,
     Run,
@@ -37,7 +32,7 @@ from tl_keras.run import (
     remove_checkpoints,
 )
 from tl_keras.sections import Data
-from tl_keras.training import heads, memory, phases, scratch
+from tl_keras.training import memory, phases, scratch
 from tl_keras.training.history import log_picture
 from tl_keras.training.outputs import MULTI_LABEL
 from tl_keras.training.scratch import Network
@@ -79,17 +74,10 @@ def train(
         ExportError: If `config.export.folder` is set and the export differs.
     """
     config = (config or Config()).override(**overrides)
-    folder = Path(runs) / (name or default_name(source))
+    folder = Path(runs) / (name or preparation.default_name(source))
     refuse_existing(folder, overwrite)
     _prepare_tensorflow(config)
-    manifest = _for_head(sources.find(source, config.data), config)
-    sources.require_two_classes(manifest)
-    # The order of the logits is a part of what a run has to remember.
-    config = config.override(data={"classes": manifest.classes})
-    _refuse_unknown(config, len(manifest.class_names))
-    findings = check.check(manifest, config.data)
-    manifest = split.deal(findings.usable(), config.data)
-    config = with_image_size(config, manifest)
+    config, manifest = preparation.prepare(source, config)
     built = _build(config, manifest)
     create(folder, title(source), manifest, config)
     return _go_on(Run(folder, built))
@@ -231,52 +219,6 @@ def _prepare_tensorflow(config: Config) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-def _for_head(manifest: Manifest, config: Config) -> Manifest:
-    """Returns the manifest with one label an image or several, as the head gives.
-
-    Raises:
-        UsageError: If images have several labels and the network gives one.
-    """
-    several = config.head.outputs == MULTI_LABEL
-    if manifest.multi_label and not several:
-        raise UsageError(
-            f"{manifest.root} has images with several labels: `head.outputs` must be "
-            f"multi_label. Received: {config.head.outputs!r}"
-        )
-    if several and config.scratch.name:
-        raise UsageError(
-            f"`head.outputs` must be multi_class for a whole network from random "
-            f"weights, which ends in one class an image. Received: {MULTI_LABEL!r}"
-        )
-    return dataclasses.replace(manifest, multi_label=several)
-
-
-def _refuse_unknown(config: Config, classes: int) -> None:
-    """Finds wrong names and missing weights before any long work."""
-    lookup(POLICIES, config.augment.policy, "augmentation policy")
-    if config.scratch.name:
-        lookup(ARCHITECTURES, config.scratch.name, "architecture")
-        return
-    heads.require_classes(config.head, classes)
-    chosen = config.backbone
-    catalogue.require_size(chosen.name, chosen.image_size)
-    catalogue.find_weights(chosen.name, chosen.weights)
-
-
-def with_image_size(config: Config, manifest: Manifest) -> Config:
-    """Settles the side of the images, if the config leaves it open."""
-    if config.backbone.image_size is not None:
-        return config
-    if config.scratch.name:
-        size = ARCHITECTURES[config.scratch.name].image_size
-        return config.override(backbone={"image_size": size})
-    widths = [row.width for row in manifest.rows]
-    heights = [row.height for row in manifest.rows]
-    size = catalogue.image_size_for(config.backbone.name, widths, heights)
-    say(f"Images are resized to {size}x{size} (backbone.image_size changes that)")
-    return config.override(backbone={"image_size": size})
-
-
 def _build(config: Config, manifest: Manifest) -> Backbone | Network:
     """Loads the backbone, and refuses a freeze boundary that it does not have.
 
@@ -290,12 +232,3 @@ def _build(config: Config, manifest: Manifest) -> Backbone | Network:
     )
     backbone.last_frozen(config.fine_tune.unfreeze)
     return backbone
-
-
-def default_name(source: Source) -> str:
-    """Returns a run's name that no other has."""
-    path = Path(title(source)).resolve()
-    name = path.stem if path.is_file() else path.name
-    # A data set's name holds colons, which are none of a folder's on Windows.
-    stem = re.sub(r"[:*]+", "-", name) or "run"
-    return f"{stem}-{datetime.now():%Y%m%d-%H%M%S}"

@@ -5,7 +5,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from tl_keras.commands.quiet import load_pipeline
-from tl_keras.config import Augment
+from tl_keras.config import Augment, Data
 
 
 def augment(options: Namespace) -> int:
@@ -14,9 +14,12 @@ def augment(options: Namespace) -> int:
     from tl_keras.datasets import augmentation, check, preview, sources
 
     augmentation.policy(options.policy)
-    found = preview.choose(sources.find(options.source), options.images, options.seed)
+    # A picture of some images is no place to complain of the others.
+    data = Data(bad_files="skip", near_duplicates=False)
+    found = sources.find(options.source, data)
+    found = preview.choose(found, options.images, options.seed)
     preview.draw(
-        check.check(found, "error"),
+        check.check(found, data).usable(),
         Path(options.out),
         policy=options.policy,
         flip=not options.no_flip,

@@ -26,7 +26,7 @@ def train(options: Namespace) -> int:
     if options.source is None:
         raise UsageError(f"Give a source: {SOURCES}.")
     pipeline, config = load_pipeline(), config_of(options)
-    name = options.name or pipeline.default_name(options.source)
+    name = options.name or pipeline.preparation.default_name(options.source)
     if config.export.folder is None and not options.no_export:
         config = config.override(export={"folder": f"{DEFAULT_EXPORTS}/{name}"})
     folder = Path(options.runs, name)

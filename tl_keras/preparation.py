@@ -1,0 +1,121 @@
+"""What is done before training: images found, checked and dealt, the config settled."""
+
+import dataclasses
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tl_keras.architectures.names import ARCHITECTURES
+from tl_keras.backbones import catalogue
+from tl_keras.config import Config
+from tl_keras.datasets import augmentation, sources, split
+from tl_keras.datasets import check as checking
+from tl_keras.datasets.findings import Findings
+from tl_keras.datasets.manifest import Manifest
+from tl_keras.datasets.sources import Source, title
+from tl_keras.errors import UsageError
+from tl_keras.progress import say
+from tl_keras.registry import lookup
+from tl_keras.training import heads
+from tl_keras.training.outputs import MULTI_LABEL
+
+
+def prepare(source: Source, config: Config) -> tuple[Config, Manifest]:
+    """Finds, checks and deals out the images, and settles what the config leaves open.
+
+    Args:
+        source: See `datasets.sources.find`.
+        config: What is to be trained and how.
+
+    Returns:
+        The config with the classes' order and the image size, and the images with
+        their splits.
+
+    Raises:
+        UsageError: If the config names what there is not.
+        DataError: If the images cannot be trained on.
+        WeightsError: If the pretrained weights are missing.
+    """
+    manifest = _for_head(sources.find(source, config.data), config)
+    sources.require_two_classes(manifest)
+    # The order of the logits is a part of what a run has to remember.
+    config = config.override(data={"classes": manifest.classes})
+    _refuse_unknown(config, len(manifest.class_names))
+    findings = checking.check(manifest, config.data)
+    manifest = split.deal(findings.usable(), config.data)
+    return with_image_size(config, manifest), manifest
+
+
+def check(source: Source, **data: Any) -> Findings:
+    """Checks the images of a source as training does before it starts.
+
+    Args:
+        source: See `datasets.sources.find`.
+        **data: Fields of the config's section `data`, such as `bad_files="skip"`.
+
+    Returns:
+        What was found out: `.problems`, `.copies`, `.look_alikes`, `.conflicts`, and
+        `.usable()`, the images that can be trained on.
+
+    Raises:
+        UsageError: If there is no such source or setting.
+        DataError: If the source holds no images.
+    """
+    chosen = Config().override(data=data).data
+    return checking.check(sources.find(source, chosen), chosen)
+
+
+def default_name(source: Source) -> str:
+    """Returns a run's name that no other has."""
+    path = Path(title(source)).resolve()
+    name = path.stem if path.is_file() else path.name
+    # A data set's name holds colons, which are none of a folder's on Windows.
+    stem = re.sub(r"[:*]+", "-", name) or "run"
+    return f"{stem}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def with_image_size(config: Config, manifest: Manifest) -> Config:
+    """Settles the side of the images, if the config leaves it open."""
+    if config.backbone.image_size is not None:
+        return config
+    if config.scratch.name:
+        size = ARCHITECTURES[config.scratch.name].image_size
+        return config.override(backbone={"image_size": size})
+    widths = [row.width for row in manifest.rows]
+    heights = [row.height for row in manifest.rows]
+    size = catalogue.image_size_for(config.backbone.name, widths, heights)
+    say(f"Images are resized to {size}x{size} (backbone.image_size changes that)")
+    return config.override(backbone={"image_size": size})
+
+
+def _for_head(manifest: Manifest, config: Config) -> Manifest:
+    """Returns the manifest with one label an image or several, as the head gives.
+
+    Raises:
+        UsageError: If images have several labels and the network gives one.
+    """
+    several = config.head.outputs == MULTI_LABEL
+    if manifest.multi_label and not several:
+        raise UsageError(
+            f"{manifest.root} has images with several labels: `head.outputs` must be "
+            f"multi_label. Received: {config.head.outputs!r}"
+        )
+    if several and config.scratch.name:
+        raise UsageError(
+            f"`head.outputs` must be multi_class for a whole network from random "
+            f"weights, which ends in one class an image. Received: {MULTI_LABEL!r}"
+        )
+    return dataclasses.replace(manifest, multi_label=several)
+
+
+def _refuse_unknown(config: Config, classes: int) -> None:
+    """Finds wrong names and missing weights before any long work."""
+    augmentation.policy(config.augment.policy)
+    if config.scratch.name:
+        lookup(ARCHITECTURES, config.scratch.name, "architecture")
+        return
+    heads.require_classes(config.head, classes)
+    chosen = config.backbone
+    catalogue.require_size(chosen.name, chosen.image_size)
+    catalogue.find_weights(chosen.name, chosen.weights)
