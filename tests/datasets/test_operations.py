@@ -116,7 +116,9 @@ def test_pixels_do_not_depend_on_the_networks_precision(name):
     before, policy = apply(name, picture()), keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        np.testing.assert_array_equal(apply(name, picture()), before)
+        found = apply(name, picture())
+        np.testing.assert_array_equal(found, before)
+        assert found.dtype == before.dtype == np.float32
     finally:
         keras.config.set_dtype_policy(policy)
 

@@ -92,3 +92,8 @@ def test_drawn_classes_are_shuffled():
 def test_repeats_count_what_came_before():
     found = imbalance.repeats(np.array([5, 3, 5, 5, 3, 1]))
     assert found.tolist() == [0, 0, 1, 2, 1, 0]
+
+
+def test_no_class_is_drawn_twice_more_than_another():
+    drawn = imbalance.draw_equally(np.arange(30) % 3, 8, generator())
+    assert sorted(np.bincount(drawn % 3)) == [2, 3, 3]
