@@ -142,6 +142,13 @@ def test_no_process_is_left_where_the_work_is_broken_off(tmp_path, monkeypatch):
     assert hired[0]._process.poll() == -signal.SIGKILL
 
 
+def test_ctrl_c_of_the_terminal_does_not_reach_the_children():
+    child = children.Child()
+    session = os.getsid(child._process.pid)
+    child.end()
+    assert session != os.getsid(0)
+
+
 # A user's script without `if __name__ == "__main__"`.
 SCRIPT = """
 import sys
