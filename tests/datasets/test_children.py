@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tl_keras.datasets import children
-from tl_keras.datasets.children import Crew, Task
+from tl_keras.datasets.children import Crew
 from tl_keras.datasets.limits import Limits
+from tl_keras.datasets.results import Task
 from tl_keras.errors import StorageError
 
 LIMITS = Limits(seconds=1.0, bytes=1 << 28)
@@ -96,6 +97,17 @@ def test_process_that_does_not_start_is_told_with_its_words(tmp_path, monkeypatc
         examined(tmp_path, {"a": b"a"})
 
 
+def test_answers_come_while_tasks_are_added(tmp_path):
+    (tmp_path / "a").write_bytes(b"fine")
+    most, waiting = 3, 0
+    with Crew(LIMITS) as crew:
+        for index in range(40):
+            crew.add(Task(index=index, key="", path=str(tmp_path / "a")))
+            waiting += 1 - len(list(crew.answers(waiting=most)))
+            assert waiting <= most
+        assert len(list(crew.answers())) == waiting
+
+
 def test_few_files_need_one_process(tmp_path, monkeypatch):
     hired = []
     monkeypatch.setattr(
@@ -130,12 +142,20 @@ def test_no_process_is_left_where_the_work_is_broken_off(tmp_path, monkeypatch):
     assert hired[0]._process.poll() == -signal.SIGKILL
 
 
+def test_ctrl_c_of_the_terminal_does_not_reach_the_children():
+    child = children.Child()
+    session = os.getsid(child._process.pid)
+    child.end()
+    assert session != os.getsid(0)
+
+
 # A user's script without `if __name__ == "__main__"`.
 SCRIPT = """
 import sys
 from tl_keras.datasets import children
-from tl_keras.datasets.children import Crew, Task
+from tl_keras.datasets.children import Crew
 from tl_keras.datasets.limits import Limits
+from tl_keras.datasets.results import Task
 sys.path.append({tests!r})
 children.MODULE = "saboteur"
 with Crew(Limits()) as crew:

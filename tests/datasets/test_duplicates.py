@@ -125,6 +125,13 @@ def test_picture_without_a_thumbnail_looks_like_none(photos):
     assert look_alikes(hashes, lambda places: table[places]) == []
 
 
+def test_thumbnails_that_differ_much_in_one_place_do_not_agree():
+    one = np.random.default_rng(0).uniform(80, 120, (1, 768)).astype(np.float32)
+    other = one.copy()
+    other[0, :3] += 100
+    assert not duplicates.thumbnails_agree(one, other)[0]
+
+
 def same(places):
     """Returns equal thumbnails, so that the hashes alone decide."""
     return np.full((len(places), 768), 100, np.uint8)

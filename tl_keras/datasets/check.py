@@ -9,13 +9,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from tl_keras.datasets import comparing
-from tl_keras.datasets.children import Task
 from tl_keras.datasets.examining import examine
 from tl_keras.datasets.findings import NAMED_FILES, Findings, Problem
 from tl_keras.datasets.limits import Limits
 from tl_keras.datasets.manifest import LABEL_SEPARATOR, Manifest, Row
 from tl_keras.datasets.problems import KINDS, POLICIES, policy, require_known
-from tl_keras.datasets.results import Result
+from tl_keras.datasets.results import Result, Task
 from tl_keras.datasets.store import Store
 from tl_keras.progress import say, track
 from tl_keras.sections import Data
@@ -98,9 +97,11 @@ def check(manifest: Manifest, data: Data) -> Findings:
             {one for one, case in enumerate(kept) if "blank" in case.result.kinds},
             store if data.near_duplicates else None,
         )
+    rows = list(compared.rows)
     for one, more in comparing.problems(compared, comparison, data).items():
         kept[one].problems += more
-    rows = comparing.with_groups([case.checked() for case in kept], comparison.same)
+        rows[one] = kept[one].checked()
+    rows = comparing.with_groups(rows, comparison.same)
     usable = manifest.with_rows(row for row, case in zip(rows, kept) if case.kept)
     conflicts = comparing.conflicts(compared, comparison.copies)
     findings = Findings(

@@ -4,7 +4,6 @@ Plain processes with pipes, not `multiprocessing`: that would run the user's own
 again in each child, unless the script has an `if __name__ == "__main__"`.
 """
 
-import base64
 import json
 import os
 import signal
@@ -13,12 +12,12 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from queue import SimpleQueue
-from typing import Any, Self
+from typing import Self
 
 from tl_keras.datasets.limits import Limits
-from tl_keras.datasets.results import Result, Stamp
+from tl_keras.datasets.results import Answer, Result, Task
 from tl_keras.datasets.serving import READY
 from tl_keras.errors import StorageError
 
@@ -31,40 +30,6 @@ BATCH = 8
 FILES_A_CHILD = 30
 MOST_CHILDREN = 16
 LAST_WORDS_BYTES = 4000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """A file to be examined.
-
-    Attributes:
-        index: Of the manifest's row.
-        key: By which the store knows the file.
-        path: The file.
-        target: Where it is converted to first; empty for not at all.
-        background: Colour behind transparent pixels, where it is converted.
-    """
-
-    index: int
-    key: str
-    path: str
-    target: str = ""
-    background: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What came of a task.
-
-    Attributes:
-        result: What was found.
-        stamp: Of the file that was read; `None` where the child died of it.
-        thumbnail: uint8 RGB, `(16, 16, 3)`; empty where there are no pixels.
-    """
-
-    result: Result
-    stamp: Stamp | None = None
-    thumbnail: bytes = b""
 
 
 class Child:
@@ -97,7 +62,7 @@ class Child:
                 f"{self._last_words() or 'it says nothing'}"
             )
         self._ready = True
-        files = [_order(task) for task in tasks]
+        files = [task.order() for task in tasks]
         order = json.dumps({"limits": asdict(limits), "files": files})
         try:
             self._process.stdin.write(order.encode() + b"\n")
@@ -108,7 +73,7 @@ class Child:
             line = self._read()
             if not line:
                 return
-            yield _answer(json.loads(line))
+            yield Answer.from_json(line)
 
     def _read(self) -> str:
         """Returns a line; empty where the process ended."""
@@ -150,24 +115,6 @@ class Child:
         self._errors.close()
 
 
-def _order(task: Task) -> dict[str, Any]:
-    """Returns what the child needs to know of a task."""
-    return {
-        "path": task.path,
-        "target": task.target,
-        "background": list(task.background),
-    }
-
-
-def _answer(values: dict[str, Any]) -> Answer:
-    """Reads a child's answer."""
-    return Answer(
-        result=Result.from_json(values["result"]),
-        stamp=Stamp(*values["stamp"]),
-        thumbnail=base64.b64decode(values["thumbnail"]),
-    )
-
-
 def hire() -> Child:
     """Starts a child."""
     return Child()
@@ -195,7 +142,7 @@ class Crew:
         self._working: set[Child] = set()
         self._workers: list[threading.Thread] = []
         self._lock = threading.Lock()
-        self._added = 0
+        self._added = self._answered = 0
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -217,22 +164,28 @@ class Crew:
             self._workers.append(worker)
             worker.start()
 
-    def answers(self) -> Iterator[tuple[Task, Answer]]:
-        """Yields every task with its answer, in the order in which they are ready.
+    def answers(self, waiting: int = 0) -> Iterator[tuple[Task, Answer]]:
+        """Yields tasks with their answers, in the order in which they are ready.
+
+        Args:
+            waiting: Tasks that may be left without an answer. With 0 no task can be
+                added any more.
 
         Raises:
             StorageError: If a child does not start.
         """
-        for _ in self._workers:
-            self._tasks.put(None)
-        for _ in range(self._added):
+        if not waiting:
+            for _ in self._workers:
+                self._tasks.put(None)
+        while self._added - self._answered > waiting:
             answer = self._answers.get()
             if isinstance(answer, BaseException):
                 raise answer
+            self._answered += 1
             yield answer
-        for worker in self._workers:
-            worker.join()
-        self._added, self._workers = 0, []
+        if not waiting:
+            for worker in self._workers:
+                worker.join()
 
     def _work(self) -> None:
         """Lets one child after the other work until no task is left."""

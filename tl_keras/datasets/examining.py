@@ -3,16 +3,19 @@
 import os
 from collections.abc import Iterable, Iterator
 
-from tl_keras.datasets.children import Answer, Crew, Task
+from tl_keras.datasets.children import Crew
 from tl_keras.datasets.limits import Limits
-from tl_keras.datasets.results import Result, Stamp
+from tl_keras.datasets.results import Answer, Result, Stamp, Task
 from tl_keras.datasets.store import Store
+
+# Files that wait for a child or for being noted: memory is bounded whatever there is.
+MOST_WAITING = 2000
 
 
 def examine(
     tasks: Iterable[Task], store: Store, limits: Limits
 ) -> Iterator[tuple[Task, Result]]:
-    """Yields each task with its result, those first that are known.
+    """Yields each task with its result, in no particular order.
 
     The children start as soon as one file is not known, and work while the others
     are looked up.
@@ -30,11 +33,10 @@ def examine(
             result = _without_opening(task, store)
             if result is None:
                 crew.add(task)
+                yield from _noted(crew.answers(waiting=MOST_WAITING), store)
             else:
                 yield task, result
-        for task, answer in crew.answers():
-            _note(task, answer, store)
-            yield task, answer.result
+        yield from _noted(crew.answers(), store)
 
 
 def _without_opening(task: Task, store: Store) -> Result | None:
@@ -54,7 +56,11 @@ def _without_opening(task: Task, store: Store) -> Result | None:
     return store.known(task.key, Stamp.of(status))
 
 
-def _note(task: Task, answer: Answer, store: Store) -> None:
-    """Puts an answer into the store, unless the child died of the file."""
-    if answer.stamp is not None:
-        store.add(task.key, answer.stamp, answer.result, answer.thumbnail)
+def _noted(
+    answers: Iterable[tuple[Task, Answer]], store: Store
+) -> Iterator[tuple[Task, Result]]:
+    """Puts answers into the store, unless the child died of the file."""
+    for task, answer in answers:
+        if answer.stamp is not None:
+            store.add(task.key, answer.stamp, answer.result, answer.thumbnail)
+        yield task, answer.result

@@ -1,10 +1,11 @@
-"""What one examined file gave, and how it travels and is stored."""
+"""What is asked of a file and what it gave: how that travels and is stored."""
 
+import base64
 import json
 import os
 import sys
-from dataclasses import asdict, dataclass, field
-from typing import Self
+from dataclasses import asdict, astuple, dataclass, field
+from typing import Any, Self
 
 from tl_keras.datasets.findings import Facts
 
@@ -78,3 +79,64 @@ class Result:
             return cls(**values, facts=Facts(**facts), problems=problems)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"no result of an examination: {error!r}") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A file to be examined.
+
+    Attributes:
+        index: Of the manifest's row.
+        key: By which the store knows the file.
+        path: The file.
+        target: Where it is converted to first; empty for not at all.
+        background: Colour behind transparent pixels, where it is converted.
+    """
+
+    index: int
+    key: str
+    path: str
+    target: str = ""
+    background: tuple[int, ...] = ()
+
+    def order(self) -> dict[str, Any]:
+        """Returns what the child needs to know."""
+        return {
+            "path": self.path,
+            "target": self.target,
+            "background": list(self.background),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What came of a task.
+
+    Attributes:
+        result: What was found.
+        stamp: Of the file that was read; `None` where the child died of it.
+        thumbnail: uint8 RGB, `(16, 16, 3)`; empty where there are no pixels.
+    """
+
+    result: Result
+    stamp: Stamp | None = None
+    thumbnail: bytes = b""
+
+    def to_json(self) -> str:
+        """Returns what `from_json` reads, in one line."""
+        values = {
+            "stamp": astuple(self.stamp),
+            "result": self.result.to_json(),
+            "thumbnail": base64.b64encode(self.thumbnail).decode(),
+        }
+        return json.dumps(values)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Reads what `to_json` wrote."""
+        values = json.loads(text)
+        return cls(
+            result=Result.from_json(values["result"]),
+            stamp=Stamp(*values["stamp"]),
+            thumbnail=base64.b64decode(values["thumbnail"]),
+        )

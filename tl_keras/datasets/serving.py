@@ -6,7 +6,6 @@ was on. Libraries' complaints go to a file, not to the screen: libjpeg patches o
 damage and says so on file descriptor 2 alone.
 """
 
-import base64
 import json
 import os
 import re
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from tl_keras.datasets.limits import Limits
-from tl_keras.datasets.results import Result, Stamp
+from tl_keras.datasets.results import Answer, Result, Stamp
 
 STDERR = 2
 READY = "ready"
@@ -58,12 +57,8 @@ def _answer(
     signal.setitimer(signal.ITIMER_REAL, limits.seconds)
     stamp, result, thumbnail = examine(**file, limits=limits)
     signal.setitimer(signal.ITIMER_REAL, 0)
-    line = {
-        "stamp": [stamp.size, stamp.mtime_ns, stamp.ctime_ns],
-        "result": result.to_json(),
-        "thumbnail": base64.b64encode(thumbnail).decode(),
-    }
-    print(json.dumps(line), file=answers, flush=True)
+    answer = Answer(result=result, stamp=stamp, thumbnail=thumbnail)
+    print(answer.to_json(), file=answers, flush=True)
 
 
 def take_stderr() -> str:
