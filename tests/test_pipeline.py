@@ -184,9 +184,11 @@ def test_every_kind_of_head_is_trained_loaded_and_exported(train, tmp_path, name
     many = draw_squares(tmp_path / "many", images=40, colours=colours)
     head_phase = {"learning_rate": 0.03, "epochs": 20, "patience": 20, "batch_size": 8}
     run = train(many, head=HEADS[name], head_phase=head_phase)
-    assert run.metrics["accuracy"] > 0.8
     test = run.manifest.split("test")
     expected = run.probabilities(test)
+    # The figures of a multi-label run ask for all labels; here there is one each.
+    truth = [run.class_names.index(row.label) for row in test.rows]
+    assert (expected.argmax(axis=1) == truth).mean() > 0.8
     again = tl.load(run.folder).probabilities(test)
     np.testing.assert_allclose(again, expected, atol=1e-6)
     export = run.export(tmp_path / "export")

@@ -67,6 +67,7 @@ def test_any_label_can_be_written(data, label):
     pictures = [Picture(content=b"x", label=label)]
     (row,) = stored.once("name", data, lambda: pictures, 1).rows
     assert row.label == label
+    assert not {".", ".."} & set(row.path.split("/"))
 
 
 def test_digest_tells_where_texts_end():
