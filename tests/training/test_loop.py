@@ -1,8 +1,6 @@
 """One phase: order of the images, best epoch, early end, exact resuming."""
 
 import dataclasses
-from dataclasses import replace
-
 import keras
 import numpy as np
 import pytest
@@ -143,7 +141,9 @@ def test_checkpoint_that_does_not_fit_is_named(tmp_path, damage):
 
 def test_loss_that_is_not_a_number_names_the_cure(tmp_path):
     # Not the inputs: of NaN a ReLU makes 0 on some processors.
-    train = replace(examples(30), labels=np.full((30, 3), np.nan, np.float32))
+    train = dataclasses.replace(
+        examples(30), labels=np.full((30, 3), np.nan, np.float32)
+    )
     with pytest.raises(TlKerasError, match=r"lower fine_tune\.learning_rate"):
         run(tmp_path, new_model(), train=train)
 
