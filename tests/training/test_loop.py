@@ -1,6 +1,7 @@
 """One phase: order of the images, best epoch, early end, exact resuming."""
 
 import dataclasses
+
 import keras
 import numpy as np
 import pytest
