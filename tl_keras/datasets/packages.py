@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.datasets import load_digits
 
 from tl_keras.datasets import arrays, stored
 from tl_keras.datasets.manifest import Manifest, Row
@@ -88,6 +87,8 @@ def digits(data: Data) -> Manifest:
     """Lists 1,797 digits of 8x8 pixels, from scikit-learn."""
 
     def pictures() -> Iterator[Picture]:
+        from sklearn.datasets import load_digits
+
         found = load_digits()
         # Values are counts of ink in [0, 16].
         images = np.round(found.images * (255 / 16)).astype(np.uint8)

@@ -1,15 +1,14 @@
 """Images of TensorFlow Datasets: a data set by its name, or a folder that holds one."""
 
+import importlib
 import logging
 import os
 import socket
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
-
-import tensorflow as tf
-import tensorflow_datasets as tfds
 
 from tl_keras.datasets import stored
 from tl_keras.datasets.given import standard_name
@@ -48,7 +47,7 @@ def read(source: str | os.PathLike, data: Data) -> Manifest:
             classification of images.
     """
     # Ours shows the way.
-    tfds.disable_progress_bar()
+    _library().disable_progress_bar()
     builder = _builder(str(source).removeprefix(PREFIX), data)
     image, label = _keys(builder)
     info = builder.info
@@ -60,6 +59,11 @@ def read(source: str | os.PathLike, data: Data) -> Manifest:
     return stored.once(name, data, lambda: _pictures(builder, image, label), total)
 
 
+def _library() -> ModuleType:
+    """Imports TFDS, and with it TensorFlow: seconds that other sources do not need."""
+    return importlib.import_module("tensorflow_datasets")
+
+
 def _is_prepared(path: str) -> bool:
     """Tells whether a path is a folder that TFDS has prepared."""
     return Path(path, INFO_FILE).is_file()
@@ -67,7 +71,7 @@ def _is_prepared(path: str) -> bool:
 
 def _builder(name: str, data: Data) -> Any:
     """Returns the builder of a data set that is on disk."""
-    folder = os.path.expanduser(name)
+    folder, tfds = os.path.expanduser(name), _library()
     try:
         if os.path.isdir(folder):
             return tfds.builder_from_directory(folder)
@@ -127,7 +131,8 @@ def _online() -> bool:
 def _keys(builder: Any) -> tuple[str, str]:
     """Returns the names of the image and the label among the features."""
     features = dict(builder.info.features)
-    wanted = (tfds.features.Image, tfds.features.ClassLabel)
+    kinds = _library().features
+    wanted = (kinds.Image, kinds.ClassLabel)
     found = [
         [key for key, feature in features.items() if isinstance(feature, kind)]
         for kind in wanted
@@ -166,6 +171,9 @@ def _pictures(builder: Any, image: str, label: str) -> Iterator[Picture]:
 
 def _examples(builder: Any, split: str, image: str) -> Iterator[dict[str, Any]]:
     """Yields the examples of a split in a fixed order, the images not decoded."""
+    import tensorflow as tf
+
+    tfds = _library()
     decoders = {image: tfds.decode.SkipDecoding()}
     examples = builder.as_dataset(split=split, decoders=decoders, shuffle_files=False)
     try:
