@@ -115,9 +115,10 @@ def evaluate(
         DataError: If a file is bad, or of a class that the model does not know.
     """
     data = _judging(model, bad_files)
-    manifest = check.check(sources.find(source, data), data).usable()
+    findings = check.check(sources.find(source, data), data)
+    check.tell(findings)
     several = model.outputs == MULTI_LABEL
-    manifest = dataclasses.replace(manifest, multi_label=several)
+    manifest = dataclasses.replace(findings.usable(), multi_label=several)
     return _figures(manifest, model.probabilities(manifest), model.class_names)
 
 

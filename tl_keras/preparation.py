@@ -43,6 +43,7 @@ def prepare(source: Source, config: Config) -> tuple[Config, Manifest]:
     config = config.override(data={"classes": manifest.classes})
     _refuse_unknown(config, len(manifest.class_names))
     findings = checking.check(manifest, config.data)
+    checking.tell(findings)
     manifest = split.deal(findings.usable(), config.data)
     return with_image_size(config, manifest), manifest
 

@@ -17,7 +17,7 @@ from bad_files import FILES, JPEG, PNG, gradient, noise, png, saved
 from PIL import Image
 
 from tl_keras.datasets import children, examination, sources
-from tl_keras.datasets.check import check
+from tl_keras.datasets.check import check, tell
 from tl_keras.datasets.children import Crew
 from tl_keras.datasets.findings import NAMED_FILES, Facts
 from tl_keras.datasets.images import decode
@@ -237,14 +237,14 @@ def test_odd_image_can_be_made_an_error(squares, found):
 
 def test_files_left_out_are_named(squares, found, capsys):
     (squares / "red" / "text.jpg").write_text("text")
-    found(bad_files="skip")
+    tell(found(bad_files="skip"))
     expected = "1 file is left out:\n  red/text.jpg: not an image"
     assert expected in capsys.readouterr().err
 
 
 def test_odd_files_are_named(squares, found, capsys):
     Image.new("RGB", (9, 9)).save(squares / "red" / "blank.png")
-    found()
+    tell(found())
     expected = "Warning: 1 file is odd:\n  red/blank.png: one colour all over"
     assert expected in capsys.readouterr().err
 
@@ -274,7 +274,7 @@ def test_checking_keeps_order_labels_and_root(squares, found):
 def test_copies_are_counted(squares, found, capsys):
     for number in range(3):
         shutil.copy(squares / "red" / "0.png", squares / "red" / f"copy{number}.png")
-    found()
+    tell(found())
     assert "3 images are copies of others" in capsys.readouterr().err
 
 
@@ -285,7 +285,7 @@ def test_copies_are_found_as_one_group_of_paths(squares, found):
 
 def test_picture_under_two_labels_is_named_with_both(squares, found, capsys):
     shutil.copy(squares / "red" / "0.png", squares / "blue" / "wrong.png")
-    found()
+    tell(found())
     expected = "blue/wrong.png (blue) = red/0.png (red)"
     assert expected in capsys.readouterr().err
 
@@ -449,7 +449,7 @@ KILLED = """
 import sys
 sys.path.append({tests!r})
 from tl_keras.datasets import children, sources, store
-from tl_keras.datasets.check import check
+from tl_keras.datasets.check import check, tell
 from tl_keras.sections import Data
 children.MODULE, store.SECONDS_BETWEEN_WRITES = "saboteur", 0
 check(sources.find({folder!r}), Data(cache_dir={cache!r}))

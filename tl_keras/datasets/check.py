@@ -104,7 +104,7 @@ def check(manifest: Manifest, data: Data) -> Findings:
     rows = comparing.with_groups(rows, comparison.same)
     usable = manifest.with_rows(row for row, case in zip(rows, kept) if case.kept)
     conflicts = comparing.conflicts(compared, comparison.copies)
-    findings = Findings(
+    return Findings(
         manifest=usable,
         total=len(cases),
         problems=tuple(problem for case in cases for problem in case.problems),
@@ -114,8 +114,6 @@ def check(manifest: Manifest, data: Data) -> Findings:
         conflicts=_paths(rows, conflicts),
         lost=tuple(sorted(set(manifest.counts()) - set(usable.counts()))),
     )
-    _report(findings, {row.path: row.label for row in rows})
-    return findings
 
 
 def _examined(manifest: Manifest, data: Data, store: Store) -> list[Case]:
@@ -215,10 +213,15 @@ def _paths(rows: list[Row], groups: comparing.Groups) -> tuple[tuple[str, ...], 
     return tuple(tuple(rows[one].path for one in group) for group in groups)
 
 
-def _report(findings: Findings, labels: dict[str, str]) -> None:
-    """Says in a few lines what was found; errors stop the run with their own words."""
-    by_policy = defaultdict(list)
+def tell(findings: Findings) -> None:
+    """Says in a few lines what was found, but for errors: `usable` has words of its own.
+
+    Args:
+        findings: What `check` returned.
+    """
+    by_policy, labels = defaultdict(list), {}
     for problem in findings.problems:
+        labels[problem.path] = problem.label
         by_policy[problem.policy].append(f"  {problem.path}: {problem.reason}")
     for name, done in (("skip", "left out"), ("convert", "converted to PNG")):
         if by_policy[name]:
