@@ -103,7 +103,8 @@ def _memory(pid: int) -> int:
 
 def _steps(folder: Path) -> dict[str, float]:
     """Times each step on `folder / "images"`."""
-    from tl_keras.datasets import check, sources, split
+    from tl_keras.datasets import sources, split
+    from tl_keras.datasets.checking import check
     from tl_keras.sections import Data
 
     data = Data(cache_dir=str(folder / "cache"))

@@ -22,7 +22,8 @@ from PIL import Image
 from sklearn.model_selection import train_test_split
 
 import tl_keras as tl
-from tl_keras.datasets import check, sources
+from tl_keras.datasets import sources
+from tl_keras.datasets.checking import check
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.run import create
 from tl_keras.sections import Data

@@ -24,7 +24,8 @@ import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
 import tl_keras as tl
-from tl_keras.datasets import check, sources
+from tl_keras.datasets import sources
+from tl_keras.datasets.checking import check
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.preparation import with_image_size
 from tl_keras.run import create

@@ -13,7 +13,8 @@ from PIL import Image
 from tl_keras import pipeline
 from tl_keras.backbones import catalogue
 from tl_keras.config import Config
-from tl_keras.datasets import check, children, sources
+from tl_keras.datasets import sources
+from tl_keras.datasets.checking import check, children
 from tl_keras.datasets.split import split
 from tl_keras.sections import Data
 

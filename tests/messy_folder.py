@@ -6,7 +6,7 @@ import numpy as np
 import skimage.data
 from PIL import Image, ImageEnhance
 
-from tl_keras.datasets.findings import Facts, Findings, Problem
+from tl_keras.datasets.checking.findings import Facts, Findings, Problem
 from tl_keras.datasets.manifest import Manifest, Row
 
 SUBJECTS = {"cat": "chelsea", "coffee": "coffee", "rocket": "rocket"}

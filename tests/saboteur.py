@@ -1,6 +1,6 @@
 """Stand-ins for the process that examines files: one that files can bring down.
 
-`main` takes the place of `tl_keras.datasets.examiner.main` and starts at once, for it
+`main` takes the place of `datasets.checking.examiner.main` and starts at once, for it
 needs no TensorFlow; `real` is the true one, brought down in the same ways.
 """
 
@@ -8,8 +8,8 @@ import os
 import sys
 import time
 
-from tl_keras.datasets.results import Result, Stamp
-from tl_keras.datasets.serving import serve
+from tl_keras.datasets.checking.results import Result, Stamp
+from tl_keras.datasets.checking.serving import serve
 
 CRASH, HANG, PAUSE = b"crash", b"hang", b"pause"
 GROW, EXHAUST = b"grow", b"exhaust"
@@ -61,7 +61,7 @@ def silent():
 
 def real():
     """Serves with the true examination."""
-    from tl_keras.datasets import examination, examiner
+    from tl_keras.datasets.checking import examination, examiner
 
     read = examination._read
 

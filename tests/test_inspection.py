@@ -8,7 +8,7 @@ import messy_folder
 import pytest
 
 from tl_keras.datasets.manifest import Row
-from tl_keras.datasets.overview import sum_up
+from tl_keras.datasets.report.overview import sum_up
 from tl_keras.inspection import print_json, print_kinds, print_overview
 from tl_keras.sections import Data
 

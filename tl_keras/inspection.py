@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from tl_keras.datasets import advice
-from tl_keras.datasets.names import visible
-from tl_keras.datasets.overview import Kind, Overview, what
-from tl_keras.datasets.report import in_short
+from tl_keras.datasets.report import advice
+from tl_keras.datasets.report.html import in_short
+from tl_keras.datasets.report.names import visible
+from tl_keras.datasets.report.overview import Kind, Overview, what
 from tl_keras.sections import Data
 
 # A terminal shows so many classes, and groups of each sort, before the page is better.

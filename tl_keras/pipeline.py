@@ -15,9 +15,10 @@ from tl_keras import preparation
 from tl_keras.backbones import catalogue
 from tl_keras.backbones.backbone import Backbone
 from tl_keras.config import Config
-from tl_keras.datasets import check, sources
+from tl_keras.datasets import sources
+from tl_keras.datasets.checking import check
 from tl_keras.datasets.manifest import Manifest
-from tl_keras.datasets.sources import Source, title
+from tl_keras.datasets.sources.finding import Source, title
 from tl_keras.errors import UsageError
 from tl_keras.evaluation import metrics, multi_label, plots, predictions
 from tl_keras.export.loaded import Export, find_export

@@ -10,10 +10,10 @@ from tl_keras.architectures.names import ARCHITECTURES
 from tl_keras.backbones import catalogue
 from tl_keras.config import Config
 from tl_keras.datasets import augmentation, sources, split
-from tl_keras.datasets import check as checking
-from tl_keras.datasets.findings import Findings
+from tl_keras.datasets.checking import check as checking
+from tl_keras.datasets.checking.findings import Findings
 from tl_keras.datasets.manifest import Manifest
-from tl_keras.datasets.sources import Source, title
+from tl_keras.datasets.sources.finding import Source, title
 from tl_keras.errors import UsageError
 from tl_keras.progress import say
 from tl_keras.registry import lookup

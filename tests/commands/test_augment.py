@@ -3,8 +3,8 @@
 from PIL import Image
 
 from tl_keras.cli import main
-from tl_keras.datasets import preview
-from tl_keras.datasets.augmentation import POLICIES
+from tl_keras.datasets.augmentation import preview
+from tl_keras.datasets.augmentation.policies import POLICIES
 
 
 def test_command_draws_a_picture_and_says_where(capsys, squares, tmp_path):

@@ -117,7 +117,8 @@ def test_kinds_are_listed_without_a_check(asked, capsys, arguments):
 
 def of_modules(monkeypatch, findings, deal):
     """Replaces the source, the check and the split by simple ones."""
-    from tl_keras.datasets import check, sources, split
+    from tl_keras.datasets import sources, split
+    from tl_keras.datasets.checking import check
 
     monkeypatch.setattr(sources, "find", lambda source, data: (source, data))
     monkeypatch.setattr(

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tl_keras.datasets import augmentation, batches
+from tl_keras.datasets import batches
+from tl_keras.datasets.augmentation import policies
 from tl_keras.datasets.images import decode_and_resize
 from tl_keras.datasets.manifest import Manifest, Row
 from tl_keras.errors import DataError, UsageError
@@ -139,7 +140,7 @@ def test_unmirrored_views_are_those_of_the_policy_without_flips(
     views = read(manifest, policy="alexnet", view=1, flip=False)
     for row, image, view in zip(manifest.rows, plain, views):
         seed = batches._seeds(manifest.with_rows([row]), 1, 0)[0]
-        expected = augmentation.alexnet(tf.constant(image), seed, flip=False)
+        expected = policies.alexnet(tf.constant(image), seed, flip=False)
         np.testing.assert_array_equal(view, expected)
 
 

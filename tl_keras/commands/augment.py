@@ -11,7 +11,9 @@ from tl_keras.config import Augment, Data
 def augment(options: Namespace) -> int:
     """Draw some images and random views of them, as training would see them."""
     load_pipeline()
-    from tl_keras.datasets import augmentation, check, preview, sources
+    from tl_keras.datasets import augmentation, sources
+    from tl_keras.datasets.augmentation import preview
+    from tl_keras.datasets.checking import check
 
     augmentation.policy(options.policy)
     # A picture of some images is no place to complain of the others.

@@ -17,9 +17,9 @@ from tl_keras.progress import say
 from tl_keras.sections import Data
 
 if TYPE_CHECKING:
-    from tl_keras.datasets.findings import Findings
+    from tl_keras.datasets.checking.findings import Findings
     from tl_keras.datasets.manifest import Manifest
-    from tl_keras.datasets.overview import Kind
+    from tl_keras.datasets.report.overview import Kind
 
 DEFAULT_PAGE = "check.html"
 
@@ -32,19 +32,19 @@ def check(options: Namespace) -> int:
     if options.kinds or options.source is None:
         print_kinds(kinds, as_json=options.json)
         return 0
-    from tl_keras.datasets import overview, report
+    from tl_keras.datasets.report import html, overview
 
     data = override(Data(), options.data.as_dict(), "data.")
     page = None if options.no_html else Path(options.out)
     if page:
-        report.require_page(page)
+        html.require_page(page)
     try:
         findings, split, refused = examine(options.source, data)
         found = overview.sum_up(
             findings, source=options.source, kinds=kinds, split=split, refused=refused
         )
         if page:
-            report.write(page, found, root=findings.manifest.root, data=data)
+            html.write(page, found, root=findings.manifest.root, data=data)
     except KeyboardInterrupt:
         say("Stopped. The same command goes on where it stopped.")
         return INTERRUPTED
@@ -68,7 +68,7 @@ def examine(source: str, data: Data) -> tuple["Findings", "Manifest | None", str
         UsageError: If there is no such source.
         DataError: If the source holds no images of classes.
     """
-    names = ("sources", "check", "split")
+    names = ("sources", "checking.check", "split")
     sources, check, split = (load(f"tl_keras.datasets.{name}") for name in names)
     findings = check.check(sources.find(source, data), data)
     if findings.errors or not findings.manifest.rows:
@@ -83,7 +83,7 @@ def examine(source: str, data: Data) -> tuple["Findings", "Manifest | None", str
 
 def known_kinds() -> Mapping[str, "Kind"]:
     """Returns the kinds of problem by name."""
-    from tl_keras.datasets.problems import KINDS
+    from tl_keras.datasets.checking.problems import KINDS
 
     return KINDS
 

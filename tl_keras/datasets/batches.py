@@ -7,9 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras.datasets import augmentation
+from tl_keras.datasets.checking.reasons import reason
 from tl_keras.datasets.images import decode_and_resize
 from tl_keras.datasets.manifest import Manifest
-from tl_keras.datasets.reasons import reason
 from tl_keras.errors import DataError
 
 PLAIN_VIEW = 0

@@ -5,8 +5,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from tl_keras.datasets.given import HELD_OUT, require_classes
 from tl_keras.datasets.manifest import SPLITS, UNUSED, Manifest, Row, natural_key
+from tl_keras.datasets.sources.given import HELD_OUT, require_classes
 from tl_keras.errors import DataError
 from tl_keras.fields import require
 from tl_keras.progress import say

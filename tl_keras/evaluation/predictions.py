@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras.datasets import batches
+from tl_keras.datasets.checking.reasons import reason
 from tl_keras.datasets.manifest import LABEL_SEPARATOR, Manifest
-from tl_keras.datasets.reasons import reason
 from tl_keras.files import write_text
 from tl_keras.progress import track
 from tl_keras.training import outputs
