@@ -17,6 +17,7 @@ from tl_keras.backbones.backbone import Backbone
 from tl_keras.config import Config
 from tl_keras.datasets.images import decode_and_resize
 from tl_keras.datasets.manifest import Manifest
+from tl_keras.datasets.square import Square
 from tl_keras.errors import StorageError, UsageError
 from tl_keras.evaluation import predictions
 from tl_keras.evaluation.predictions import Prediction
@@ -128,6 +129,11 @@ class Run:
             classifier.model.load_weights(self.folder / WEIGHTS)
         return classifier
 
+    @property
+    def square(self) -> Square:
+        """What image files are made of before the network sees them."""
+        return Square.of(self.config.data, self.classifier.image_size)
+
     @cached_property
     def classify(self) -> Callable[[tf.Tensor], np.ndarray]:
         """From a batch of pixels in [0, 255] to class probabilities."""
@@ -157,13 +163,11 @@ class Run:
 
     def probabilities(self, manifest: Manifest) -> np.ndarray:
         """Returns the class probabilities of a manifest's images, in its order."""
-        size = self.classifier.image_size
-        return predictions.probabilities(self.classify, manifest, size)
+        return predictions.probabilities(self.classify, manifest, self.square)
 
     def predict(self, paths: Iterable[str | Path]) -> list[Prediction]:
         """Predicts image files; a bad one gets an `error` and spoils no other."""
-        size = self.classifier.image_size
-        decode = tf.function(lambda content: decode_and_resize(content, size))
+        decode = tf.function(lambda content: decode_and_resize(content, self.square))
         return predictions.of_files(
             paths,
             lambda contents: self.classify(
@@ -190,7 +194,7 @@ class Run:
             outputs=self.classifier.outputs,
             classify=self.classify,
             class_names=self.class_names,
-            image_size=self.classifier.image_size,
+            square=self.square,
             test=self.manifest.split("test"),
             facts={
                 "network": self.config.scratch.name or self.config.backbone.name,

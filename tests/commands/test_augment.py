@@ -5,6 +5,7 @@ from PIL import Image
 from tl_keras.cli import main
 from tl_keras.datasets.augmentation import preview
 from tl_keras.datasets.augmentation.policies import POLICIES
+from tl_keras.datasets.square import Square
 
 
 def test_command_draws_a_picture_and_says_where(capsys, squares, tmp_path):
@@ -21,8 +22,15 @@ def test_options_reach_the_drawing(squares, tmp_path, monkeypatch):
     noted = {}
     monkeypatch.setattr(preview, "draw", lambda *_, **options: noted.update(options))
     flags = ["--no_flip", "--seed", "3", "--policy", "alexnet", "--views", "2"]
-    assert main(["augment", str(squares), *flags, "--images", "1"]) == 0
-    assert noted == dict(policy="alexnet", flip=False, views=2, image_size=224, seed=3)
+    flags += ["--resize", "pad", "--images", "1"]
+    assert main(["augment", str(squares), *flags]) == 0
+    assert noted == {
+        "policy": "alexnet",
+        "flip": False,
+        "views": 2,
+        "square": Square(side=224, resize="pad"),
+        "seed": 3,
+    }
 
 
 def test_unknown_policy_is_answered_before_the_images_are_read(capsys, tmp_path):

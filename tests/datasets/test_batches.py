@@ -9,9 +9,11 @@ from tl_keras.datasets import batches
 from tl_keras.datasets.augmentation import policies
 from tl_keras.datasets.images import decode_and_resize
 from tl_keras.datasets.manifest import Manifest, Row
+from tl_keras.datasets.square import Square
 from tl_keras.errors import DataError, UsageError
 
 COUNT = 11
+SQUARE = Square(side=16)
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +30,10 @@ def manifest(tmp_path_factory):
     return Manifest(folder, tuple(rows))
 
 
-def decode_simply(content, size):
-    image = tf.image.resize(tf.io.decode_png(content, channels=3), (size, size))
-    return tf.ensure_shape(tf.cast(image, tf.uint8), (size, size, 3))
+def decode_simply(content, square):
+    size = square.shape[:2]
+    image = tf.image.resize(tf.io.decode_png(content, channels=3), size)
+    return tf.ensure_shape(tf.cast(image, tf.uint8), square.shape)
 
 
 @pytest.fixture
@@ -45,14 +48,14 @@ def simple_decoder(monkeypatch):
 
 def read(manifest, **options):
     """Returns all images in one array."""
-    dataset = batches.images(manifest, 16, 4, **options)
+    dataset = batches.images(manifest, SQUARE, 4, **options)
     return np.concatenate([batch.numpy() for batch in dataset])
 
 
 def test_batches_have_the_size_asked_for_and_the_last_one_the_rest(
     manifest, simple_decoder
 ):
-    sizes = [len(batch) for batch in batches.images(manifest, 16, 4)]
+    sizes = [len(batch) for batch in batches.images(manifest, SQUARE, 4)]
     assert sizes == [4, 4, 3]
 
 
@@ -69,13 +72,18 @@ def test_order_follows_the_rows_and_not_the_files_names(manifest, simple_decoder
 @pytest.mark.slow
 def test_images_are_decoded_as_in_prediction(manifest):
     contents = [tf.io.read_file(path) for path in manifest.paths]
-    alone = np.stack([decode_and_resize(content, 16) for content in contents])
+    alone = np.stack([decode_and_resize(content, SQUARE) for content in contents])
     assert (read(manifest) == alone).all()
 
 
 def test_images_are_square_bytes(manifest, simple_decoder):
-    specification = batches.images(manifest, 16, 4).element_spec
+    specification = batches.images(manifest, SQUARE, 4).element_spec
     assert specification == tf.TensorSpec((None, 16, 16, 3), tf.uint8)
+
+
+def test_memory_of_buffers_is_bounded(manifest, simple_decoder):
+    options = batches.images(manifest, SQUARE, 4).options()
+    assert options.autotune.ram_budget == batches.BUFFERED_BYTES
 
 
 def test_first_view_is_the_plain_image_under_every_policy(manifest, simple_decoder):
@@ -112,24 +120,24 @@ def test_pictures_of_one_batch_are_changed_differently(manifest, simple_decoder)
 
 def test_unknown_policy_is_answered_with_the_known_ones(manifest, simple_decoder):
     with pytest.raises(UsageError, match="augmentation policy 'lite'. Did you mean"):
-        batches.images(manifest, 16, 4, policy="lite")
+        batches.images(manifest, SQUARE, 4, policy="lite")
 
 
 def test_file_that_is_damaged_after_the_check_stops_the_run(tmp_path, simple_decoder):
     (tmp_path / "0.png").write_bytes(b"no image")
     damaged = Manifest(tmp_path, (Row(path="0.png", label="a"),))
     with pytest.raises(DataError, match="changed or removed .*: not an image"):
-        list(batches.read(batches.images(damaged, 16, 4)))
+        list(batches.read(batches.images(damaged, SQUARE, 4)))
 
 
 def test_file_that_is_gone_after_the_check_is_named(tmp_path, simple_decoder):
     gone = Manifest(tmp_path, (Row(path="0.png", label="a"),))
     with pytest.raises(DataError, match="changed or removed .*0.png; No such file"):
-        list(batches.read(batches.images(gone, 16, 4)))
+        list(batches.read(batches.images(gone, SQUARE, 4)))
 
 
 def test_reading_gives_the_batches_of_the_dataset(manifest, simple_decoder):
-    found = batches.read(batches.images(manifest, 16, 4))
+    found = batches.read(batches.images(manifest, SQUARE, 4))
     assert (np.concatenate(list(found)) == read(manifest)).all()
 
 

@@ -11,8 +11,10 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from tl_keras.datasets.images import decode, decode_and_resize
+from tl_keras.datasets.square import Square
 
 HEIGHT, WIDTH = 13, 21
+SMALL = Square(side=16)
 ORIENTATION = 0x0112
 GREY, RGB, PALETTE, GREY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6
 
@@ -323,12 +325,12 @@ def test_decoding_inside_map_fn_agrees():
     @tf.function
     def every(contents):
         return tf.map_fn(
-            lambda content: decode_and_resize(content, 16),
+            lambda content: decode_and_resize(content, SMALL),
             contents,
             fn_output_signature=output,
         )
 
-    alone = np.stack([decode_and_resize(content, 16) for content in contents])
+    alone = np.stack([decode_and_resize(content, SMALL) for content in contents])
     assert (every(contents).numpy() == alone).all()
 
 
@@ -336,11 +338,11 @@ def test_decoding_inside_map_fn_agrees():
 def dataset():
     """The samples, decoded as training does it."""
     contents = tf.data.Dataset.from_tensor_slices(list(SAMPLES.values()))
-    return contents.map(lambda content: decode_and_resize(content, 16))
+    return contents.map(lambda content: decode_and_resize(content, SMALL))
 
 
 def test_decoding_inside_a_dataset_agrees(dataset):
-    alone = [decode_and_resize(content, 16) for content in SAMPLES.values()]
+    alone = [decode_and_resize(content, SMALL) for content in SAMPLES.values()]
     assert (np.stack(list(dataset)) == np.stack(alone)).all()
 
 
@@ -354,33 +356,52 @@ def test_decoded_images_have_three_channels_in_the_graph():
 
 @pytest.mark.parametrize("size", [8, 13, 50])
 def test_resized_image_is_a_square_of_bytes(size):
-    image = decode_and_resize(tf.constant(OPAQUE["png RGB"]), size)
+    image = decode_and_resize(tf.constant(OPAQUE["png RGB"]), Square(side=size))
     assert (image.shape, image.dtype) == ((size, size, 3), tf.uint8)
 
 
-@pytest.mark.parametrize("size", [8, 50])
-def test_resizing_is_bilinear_with_antialiasing(size):
-    content = OPAQUE["png RGB"]
-    pixels = np.asarray(Image.open(io.BytesIO(content)))
-    expected = tf.image.resize(pixels, (size, size), antialias=True).numpy()
-    found = decode_and_resize(tf.constant(content), size).numpy()
-    assert np.abs(found - expected).max() <= 0.5 + 1e-3
+def filtered(size, **options):
+    """Returns what TensorFlow's resizing makes of the first sample."""
+    pixels = np.asarray(Image.open(io.BytesIO(OPAQUE["png RGB"])))
+    return tf.image.resize(pixels, (size, size), **options).numpy()
+
+
+def test_image_that_grows_is_interpolated_bilinearly():
+    found = decode_and_resize(tf.constant(OPAQUE["png RGB"]), Square(side=50)).numpy()
+    assert np.abs(found - filtered(50, antialias=True)).max() <= 0.5 + 1e-3
+
+
+def test_image_that_shrinks_gives_the_means_of_areas():
+    found = decode_and_resize(tf.constant(OPAQUE["png RGB"]), Square(side=8)).numpy()
+    assert np.abs(found - filtered(8, method="area")).max() <= 0.5 + 1e-3
+
+
+def test_image_that_shrinks_on_one_side_alone_is_antialiased():
+    found = decode_and_resize(tf.constant(OPAQUE["png RGB"]), SMALL).numpy()
+    assert np.abs(found - filtered(16, antialias=True)).max() <= 0.5 + 1e-3
 
 
 def test_resizing_is_close_to_pillows():
     content = saved(smooth(), "PNG")
     expected = smooth().resize((24, 24), Image.Resampling.BILINEAR)
-    found = decode_and_resize(tf.constant(content), 24).numpy().astype(np.int32)
+    found = (
+        decode_and_resize(tf.constant(content), Square(side=24))
+        .numpy()
+        .astype(np.int32)
+    )
     assert np.abs(found - np.asarray(expected, np.int32)).max() <= 2
 
 
 @pytest.mark.parametrize("value", [0, 255])
 def test_resizing_keeps_black_and_white(value):
     content = saved(Image.new("RGB", (7, 5), (value,) * 3), "PNG")
-    assert (decode_and_resize(tf.constant(content), 20).numpy() == value).all()
+    assert (
+        decode_and_resize(tf.constant(content), Square(side=20)).numpy() == value
+    ).all()
 
 
 def test_image_that_has_the_size_already_keeps_its_pixels():
     square = noise("RGB").crop((0, 0, HEIGHT, HEIGHT))
-    found = decode_and_resize(tf.constant(saved(square, "PNG")), HEIGHT).numpy()
+    content = tf.constant(saved(square, "PNG"))
+    found = decode_and_resize(content, Square(side=HEIGHT)).numpy()
     assert (found == np.asarray(square)).all()

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from tl_keras.datasets.orientation import exif_orientation, turn_upright
+from tl_keras.datasets.orientation import exif_orientation, has_exif, turn_upright
 
 ORIENTATION = 0x0112
 SHORT, LONG = 3, 4
@@ -91,6 +91,16 @@ def test_the_eight_orientations_give_eight_pictures():
     pixels = tf.constant(np.asarray(photo()))
     turned = [turn_upright(pixels, tf.constant(number)) for number in range(1, 9)]
     assert len({(*image.shape, image.numpy().tobytes()) for image in turned}) == 8
+
+
+def test_quick_search_finds_every_block_that_is_read():
+    assert has_exif(oriented(6)) and has_exif(
+        with_segments(segment(b"x" * 60_000, 0xE2), segment(exif("<")))
+    )
+
+
+def test_quick_search_finds_nothing_in_a_photo_without_exif():
+    assert not has_exif(PLAIN)
 
 
 def test_photo_without_exif_is_upright():

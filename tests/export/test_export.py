@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from tl_keras.config import Export as ExportConfig
 from tl_keras.errors import ExportError, UsageError
 from tl_keras.export import savedmodel, verify
 from tl_keras.export.loaded import find_export
+from tl_keras.run import load_run
 
 pytestmark = pytest.mark.slow
 
@@ -77,13 +79,31 @@ def test_default_signature_takes_bytes_and_gives_three_outputs(export):
     assert set(outputs) == {"label", "class_id", "probabilities"}
 
 
+def test_facts_say_how_image_files_become_squares(export):
+    found = [export.facts[name] for name in ("image_size", "resize", "background")]
+    assert found == [32, "squash", [255, 255, 255]]
+
+
+@pytest.mark.parametrize("way", ["squash", "crop", "pad"])
+def test_files_become_the_same_squares_in_a_run_and_its_export(trained, tmp_path, way):
+    folder = shutil.copytree(trained.folder, tmp_path / "run")
+    config = trained.config.override(data={"resize": way, "background": [9, 200, 40]})
+    (folder / "config.yaml").write_text(config.to_yaml())
+    run, test = load_run(folder), trained.manifest.split("test")
+    export = run.export(tmp_path / "out")
+    batched = run.probabilities(test)
+    for found in (export, run):
+        alone = [list(one.probabilities.values()) for one in found.predict(test.paths)]
+        np.testing.assert_allclose(alone, batched, atol=1e-5)
+
+
 def exportable(trained):
     return savedmodel.Exportable(
         model=trained.classifier.model,
         outputs=trained.classifier.outputs,
         classify=trained.classify,
         class_names=trained.class_names,
-        image_size=32,
+        square=trained.square,
         test=trained.manifest.split("test"),
         facts={},
     )
@@ -127,7 +147,7 @@ def test_probabilities_that_are_no_numbers_fail(trained, tmp_path, monkeypatch):
             tmp_path,
             trained.classify,
             test,
-            image_size=32,
+            square=trained.square,
             class_names=trained.class_names,
             tolerance=1e-4,
         )

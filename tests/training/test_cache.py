@@ -8,17 +8,19 @@ import pytest
 
 from tl_keras.config import Augment
 from tl_keras.datasets import batches
+from tl_keras.datasets.square import Square
 from tl_keras.errors import StorageError
 from tl_keras.training import cache as cache_module
 from tl_keras.training import heads
 from tl_keras.training.cache import PrefixCache
 
 BOTH = ("cut", "avg")
+SQUARE = Square(side=32)
 
 
 @pytest.fixture
 def cache(backbone, tmp_path):
-    return PrefixCache(backbone, 1, tmp_path / "prefix")
+    return PrefixCache(backbone, 1, tmp_path / "prefix", SQUARE)
 
 
 @pytest.fixture
@@ -30,7 +32,7 @@ def no_computing(monkeypatch):
 
 
 def pixels(manifest):
-    data = batches.images(manifest, 32, 64)
+    data = batches.images(manifest, SQUARE, 64)
     return np.concatenate([batch.numpy() for batch in data]).astype(np.float32)
 
 
@@ -98,9 +100,13 @@ def test_key_depends_on_the_cut(cache, manifest):
     assert key(other, manifest) != key(cache, manifest)
 
 
-def test_key_depends_on_the_image_size(cache, manifest):
-    larger = dataclasses.replace(cache.backbone, image_size=40)
-    other = dataclasses.replace(cache, backbone=larger)
+@pytest.mark.parametrize(
+    "change",
+    [{"side": 40}, {"resize": "pad"}, {"background": (255, 255, 254)}],
+    ids=str,
+)
+def test_key_depends_on_how_images_become_squares(cache, manifest, change):
+    other = dataclasses.replace(cache, square=dataclasses.replace(SQUARE, **change))
     assert key(other, manifest) != key(cache, manifest)
 
 
@@ -170,7 +176,7 @@ def test_full_disk_is_named_before_anything_is_computed(
 
 
 def test_all_frozen_cache_needs_no_cut(backbone, manifest, tmp_path):
-    cache = PrefixCache(backbone, 0, tmp_path / "prefix")
+    cache = PrefixCache(backbone, 0, tmp_path / "prefix", SQUARE)
     found = cache.read(manifest, ("avg",), what="all")
     assert found["avg"].shape == (len(manifest.rows), 8)
 
@@ -192,7 +198,7 @@ def test_key_is_the_same_where_nothing_is_mirrored_anyway(
 
 def test_unmirrored_view_is_what_is_read(cache, manifest):
     (images,) = batches.images(
-        manifest, 32, 64, policy="light", view=1, seed=0, flip=False
+        manifest, SQUARE, 64, policy="light", view=1, seed=0, flip=False
     )
     augment = Augment(policy="light", flip=False)
     found = cache.read(manifest, ("cut",), what="view", augment=augment, view=1)["cut"]

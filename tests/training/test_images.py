@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from tl_keras.datasets import batches
+from tl_keras.datasets.square import Square
 from tl_keras.training.images import Images, of_splits
+
+SQUARE = Square(side=32)
 
 
 @pytest.fixture(params=["in memory", "from files"])
@@ -14,7 +17,7 @@ def images(manifest, request):
     train = manifest.split("train")
     memory = 1 << 30 if request.param == "in memory" else 0
     labels = np.array(train.labels())
-    return Images(train, 32, labels, "light", seed=0, memory=memory)
+    return Images(train, SQUARE, labels, "light", seed=0, memory=memory)
 
 
 def drawn(images, epoch, places):
@@ -30,7 +33,7 @@ def test_images_come_in_the_order_that_is_asked_for(images):
 def test_views_are_the_same_from_memory_and_from_files(manifest):
     train = manifest.split("train")
     one, other = (
-        Images(train, 32, np.array([]), "light", seed=0, memory=memory)
+        Images(train, SQUARE, np.array([]), "light", seed=0, memory=memory)
         for memory in (0, 1 << 30)
     )
     np.testing.assert_array_equal(drawn(one, 3, [4, 2]), drawn(other, 3, [4, 2]))
@@ -46,9 +49,16 @@ def test_no_epoch_shows_the_plain_images(images):
 
 
 def test_validation_sees_the_plain_images(images):
-    data = batches.images(images.manifest, 32, 100)
+    data = batches.images(images.manifest, SQUARE, 100)
     (plain,) = [batch.numpy() for batch in data]
     np.testing.assert_array_equal(np.concatenate(list(images.in_order(7))), plain)
+
+
+def test_images_become_squares_as_the_config_says(manifest, config):
+    config = config.override(data={"resize": "pad", "background": [1, 2, 3]})
+    expected = Square(side=32, resize="pad", background=(1, 2, 3))
+    for found in of_splits(manifest, 32, manifest.class_names, config):
+        assert found.square == expected
 
 
 def test_every_split_has_its_images_and_classes(manifest, config):

@@ -10,10 +10,13 @@ from keras import layers
 from tl_keras.backbones.freezing import freeze_batch_normalization
 from tl_keras.config import Head
 from tl_keras.datasets import batches
+from tl_keras.datasets.square import Square
 from tl_keras.training import cache, loop, phases
 from tl_keras.training.examples import Cached
 from tl_keras.training.head import attach
 from tl_keras.training.history import History
+
+SQUARE = Square(side=32)
 
 
 @pytest.fixture
@@ -97,7 +100,7 @@ def test_binary_head_is_solved_like_the_logistic_regression(
     history = phases.train_head(classifier, manifest, config, History(tmp_path))
     assert len(history.epochs) == 1 and history.epochs[0].val_accuracy == 1.0
     chosen = manifest.split("validation")
-    (pixels,) = batches.images(chosen, 32, 64)
+    (pixels,) = batches.images(chosen, SQUARE, 64)
     logits = classifier.model(np.asarray(pixels, np.float32), training=False)
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     expected = float(loss(np.array(chosen.labels())[:, np.newaxis], logits))
@@ -245,7 +248,7 @@ def test_training_on_the_cached_cut_equals_training_on_images(
 
     def images(split):
         chosen = manifest.split(split)
-        data = batches.images(chosen, 32, 64)
+        data = batches.images(chosen, SQUARE, 64)
         pixels = np.concatenate([batch.numpy() for batch in data])
         return Cached((pixels,), np.array(chosen.labels()))
 
@@ -270,7 +273,9 @@ def test_solved_head_equals_the_same_head_on_the_whole_network(
 ):
     history = phases.train_head(classifier, manifest, config, History(tmp_path))
     chosen = manifest.split("validation")
-    pixels = np.concatenate(list(batches.images(chosen, 32, 64).as_numpy_iterator()))
+    pixels = np.concatenate(
+        list(batches.images(chosen, SQUARE, 64).as_numpy_iterator())
+    )
     classifier.model.compile(
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )

@@ -14,6 +14,7 @@ def augment(options: Namespace) -> int:
     from tl_keras.datasets import augmentation, sources
     from tl_keras.datasets.augmentation import preview
     from tl_keras.datasets.checking import check
+    from tl_keras.datasets.square import Square
 
     augmentation.policy(options.policy)
     # A picture of some images is no place to complain of the others.
@@ -26,7 +27,7 @@ def augment(options: Namespace) -> int:
         policy=options.policy,
         flip=not options.no_flip,
         views=options.views,
-        image_size=options.image_size,
+        square=Square(side=options.image_size, resize=options.resize),
         seed=options.seed,
     )
     print(options.out)
@@ -45,6 +46,9 @@ def add_augment(parser: ArgumentParser) -> None:
     parser.add_argument("--views", type=int, default=7, help=help)
     help = "side of the images in pixels"
     parser.add_argument("--image_size", type=int, default=224, help=help)
+    help = "how an image becomes a square, as data.resize"
+    choices = ["squash", "crop", "pad"]
+    parser.add_argument("--resize", choices=choices, default="squash", help=help)
     help = "of the choice of the images and of the views"
     parser.add_argument("--seed", type=int, default=0, help=help)
     help = "mirror nothing, as augment.flip = false does"

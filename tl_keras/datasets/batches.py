@@ -10,15 +10,18 @@ from tl_keras.datasets import augmentation
 from tl_keras.datasets.checking.reasons import reason
 from tl_keras.datasets.images import decode_and_resize
 from tl_keras.datasets.manifest import Manifest
+from tl_keras.datasets.square import Square
 from tl_keras.errors import DataError
 
 PLAIN_VIEW = 0
 NO_POLICY = "none"
+# Finished images and batches that wait to be taken.
+BUFFERED_BYTES = 256 << 20
 
 
 def images(
     manifest: Manifest,
-    image_size: int,
+    square: Square,
     batch_size: int,
     *,
     policy: str = "none",
@@ -30,7 +33,7 @@ def images(
 
     Args:
         manifest: The images.
-        image_size: Side of the squares, in pixels.
+        square: What to make of them.
         batch_size: Images a batch.
         policy: Name of the augmentation policy.
         view: Which of the policy's random views, one for all or one an image; view 0
@@ -39,23 +42,31 @@ def images(
         flip: Whether the policy may mirror images.
 
     Returns:
-        A data set of uint8 in [0, 255], `(batch, image_size, image_size, 3)`.
+        A data set of uint8 in [0, 255], `(batch, side, side, 3)`.
 
     Raises:
         UsageError: If the policy is unknown.
     """
     augmentation.policy(policy)
     chosen = NO_POLICY if np.all(view == PLAIN_VIEW) else policy
-    load = _loader(image_size, chosen, not augmentation.unmirrored(chosen, flip))
+    load = _loader(square, chosen, not augmentation.unmirrored(chosen, flip))
     seeds = _seeds(manifest, view, seed)
     dataset = tf.data.Dataset.from_tensor_slices((manifest.paths, seeds))
     dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
-    return dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    dataset = dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    return dataset.with_options(_bounds())
+
+
+def _bounds() -> tf.data.Options:
+    """Limits what waits in buffers; of images in work there is one a core at most."""
+    options = tf.data.Options()
+    options.autotune.ram_budget = BUFFERED_BYTES
+    return options
 
 
 @cache
 def _loader(
-    image_size: int, policy: str, flip: bool
+    square: Square, policy: str, flip: bool
 ) -> tf.types.experimental.PolymorphicFunction:
     """Returns the function from a path and a seed to pixels, traced once a process.
 
@@ -64,7 +75,7 @@ def _loader(
     augment = augmentation.policy(policy, flip=flip)
 
     def load(path: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        return augment(decode_and_resize(tf.io.read_file(path), image_size), seed)
+        return augment(decode_and_resize(tf.io.read_file(path), square), seed)
 
     signature = [tf.TensorSpec((), tf.string), tf.TensorSpec((2,), tf.int32)]
     return tf.function(load, input_signature=signature)
@@ -105,7 +116,8 @@ def views(
         lambda: zip(decoded, seeds), output_signature=signature
     )
     dataset = dataset.map(augment, num_parallel_calls=tf.data.AUTOTUNE)
-    return dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    dataset = dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    return dataset.with_options(_bounds())
 
 
 def read(dataset: tf.data.Dataset) -> Iterator[tf.Tensor]:

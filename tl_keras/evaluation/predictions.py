@@ -13,6 +13,7 @@ import tensorflow as tf
 from tl_keras.datasets import batches
 from tl_keras.datasets.checking.reasons import reason
 from tl_keras.datasets.manifest import LABEL_SEPARATOR, Manifest
+from tl_keras.datasets.square import Square
 from tl_keras.files import write_text
 from tl_keras.progress import track
 from tl_keras.training import outputs
@@ -40,19 +41,19 @@ class Prediction:
 
 
 def probabilities(
-    classify: Callable[[tf.Tensor], np.ndarray], manifest: Manifest, image_size: int
+    classify: Callable[[tf.Tensor], np.ndarray], manifest: Manifest, square: Square
 ) -> np.ndarray:
     """Returns the class probabilities of a manifest's images, in its order.
 
     Args:
         classify: From a batch of pixels to class probabilities: see `of_batch`.
         manifest: The images; all of them, the last batch included.
-        image_size: Side of the images in pixels.
+        square: What the images are made of.
 
     Returns:
         float32, `(images, classes)`.
     """
-    data = batches.read(batches.images(manifest, image_size, BATCH_SIZE))
+    data = batches.read(batches.images(manifest, square, BATCH_SIZE))
     tracked = track(data, "Predicting", len(manifest.rows), BATCH_SIZE)
     return np.concatenate([classify(images) for images in tracked])
 

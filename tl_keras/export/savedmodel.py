@@ -16,6 +16,7 @@ import tensorflow as tf
 from tl_keras.config import Export as ExportConfig
 from tl_keras.datasets.images import decode_and_resize
 from tl_keras.datasets.manifest import Manifest
+from tl_keras.datasets.square import Square
 from tl_keras.export.loaded import EXPORT_FILE, LABELS_FILE, Export
 from tl_keras.export.verify import verify
 from tl_keras.files import replacing, write_json, write_text
@@ -35,7 +36,7 @@ class Exportable:
         outputs: What the logits stand for: see `training.outputs`.
         classify: From a batch of pixels to the probabilities that Keras computes.
         class_names: In the order of the probabilities.
-        image_size: Side of the images in pixels.
+        square: What image files are made of.
         test: Images to compare the export on.
         facts: Goes into the export's manifest: backbone, metrics, ….
     """
@@ -44,7 +45,7 @@ class Exportable:
     outputs: str
     classify: Callable[[tf.Tensor], np.ndarray]
     class_names: tuple[str, ...]
-    image_size: int
+    square: Square
     test: Manifest
     facts: dict[str, Any]
 
@@ -76,7 +77,7 @@ def export(exportable: Exportable, folder: Path, config: ExportConfig) -> Export
             temporary,
             exportable.classify,
             compared,
-            image_size=exportable.image_size,
+            square=exportable.square,
             class_names=exportable.class_names,
             tolerance=config.tolerance,
         )
@@ -96,9 +97,9 @@ def _write(path: Path, exportable: Exportable) -> None:
     every layer, that is a third of the time to write and to load and half the size,
     and no layer can slip into training mode.
     """
-    size = exportable.image_size
+    square = exportable.square
     run = constant_graph(exportable.model)
-    image = tf.TensorSpec((size, size, 3), tf.uint8)
+    image = tf.TensorSpec(square.shape, tf.uint8)
 
     def classify_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
         (logits,) = run(images)
@@ -111,14 +112,14 @@ def _write(path: Path, exportable: Exportable) -> None:
         }
 
     def classify(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        decode = lambda content: decode_and_resize(content, size)  # noqa: E731
+        decode = lambda content: decode_and_resize(content, square)  # noqa: E731
         images = tf.map_fn(decode, image_bytes, fn_output_signature=image)
         return classify_pixels(images)
 
     module = tf.Module()
     # TensorFlow Serving decodes base64 only for inputs whose name ends in `_bytes`.
     files = tf.TensorSpec((None,), tf.string, name="image_bytes")
-    pixels = tf.TensorSpec((None, size, size, 3), tf.uint8, name="images")
+    pixels = tf.TensorSpec((None, *square.shape), tf.uint8, name="images")
     module.classify = tf.function(classify, input_signature=[files])
     module.classify_pixels = tf.function(classify_pixels, input_signature=[pixels])
     signatures = {
@@ -137,7 +138,9 @@ def _facts(
     files = sorted(entry for entry in path.rglob("*") if entry.is_file())
     return {
         "class_names": exportable.class_names,
-        "image_size": exportable.image_size,
+        "image_size": exportable.square.side,
+        "resize": exportable.square.resize,
+        "background": exportable.square.background,
         **exportable.facts,
         "comparison": comparison,
         "versions": {package: version(package) for package in PACKAGES},

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tl_keras.datasets.images import decode_and_resize
 from tl_keras.datasets.manifest import Manifest
+from tl_keras.datasets.square import Square
 from tl_keras.errors import ExportError
 
 SCRIPT = Path(__file__).with_name("rerun.py")
@@ -25,7 +26,7 @@ def verify(
     classify: Callable[[tf.Tensor], np.ndarray],
     manifest: Manifest,
     *,
-    image_size: int,
+    square: Square,
     class_names: tuple[str, ...],
     tolerance: float,
 ) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def verify(
         classify: What was exported, as Keras computes it: from a batch of pixels in
             [0, 255] to class probabilities.
         manifest: Images to compare on.
-        image_size: Side of the images in pixels.
+        square: What image files are made of.
         class_names: In the order of the logits.
         tolerance: Greatest difference of a probability allowed.
 
@@ -48,7 +49,7 @@ def verify(
             `tolerance`, a label is another, or a bad image is answered.
     """
     files = [Path(name).read_bytes() for name in manifest.paths]
-    decode = tf.function(lambda content: decode_and_resize(content, image_size))
+    decode = tf.function(lambda content: decode_and_resize(content, square))
     pixels = np.stack([decode(tf.constant(content)).numpy() for content in files])
     expected = np.concatenate(
         [

@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from tl_keras.backbones.backbone import Backbone
 from tl_keras.config import Augment
 from tl_keras.datasets import augmentation, batches
 from tl_keras.datasets.manifest import Manifest
+from tl_keras.datasets.square import Square
 from tl_keras.files import replacing, require_space, storage_errors
 from tl_keras.progress import track
 from tl_keras.training import heads
@@ -30,7 +31,7 @@ from tl_keras.training.engine import constant_graph
 logger = logging.getLogger(__name__)
 
 # Change it when the meaning of the files changes.
-FORMAT = 1
+FORMAT = 2
 BATCH_SIZE = 16
 CUT = "cut"
 # Feature maps are many: half precision. Pooled features are few and get solved.
@@ -64,11 +65,13 @@ class PrefixCache:
         unfreeze: What is behind the cut, see `Backbone.split`; 0 where the whole
             backbone is frozen.
         folder: Where the arrays lie.
+        square: What the images are made of before the network sees them.
     """
 
     backbone: Backbone
     unfreeze: int | float | str
     folder: Path
+    square: Square
 
     def read(
         self,
@@ -107,7 +110,7 @@ class PrefixCache:
         if arrays is None:
             images = batches.images(
                 manifest,
-                self.backbone.image_size,
+                self.square,
                 BATCH_SIZE,
                 policy=policy,
                 view=view,
@@ -135,7 +138,7 @@ class PrefixCache:
         parts = {
             "format": FORMAT,
             "backbone": self.backbone.fingerprint(),
-            "image_size": self.backbone.image_size,
+            "square": asdict(self.square),
             "cut": cut if CUT in outputs else None,
             "outputs": outputs,
             "view": drawn if view != batches.PLAIN_VIEW else None,

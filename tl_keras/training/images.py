@@ -9,6 +9,7 @@ import numpy as np
 from tl_keras.config import Config
 from tl_keras.datasets import batches
 from tl_keras.datasets.manifest import Manifest
+from tl_keras.datasets.square import Square
 from tl_keras.progress import track
 from tl_keras.training.imbalance import repeats
 
@@ -25,7 +26,7 @@ class Images:
 
     Attributes:
         manifest: The images.
-        image_size: Side of the images in pixels.
+        square: What they are made of.
         labels: Class indices, `(images,)`, or multi-hot, `(images, classes)`.
         policy: Name of the augmentation policy in training.
         seed: Of the augmentation.
@@ -34,7 +35,7 @@ class Images:
     """
 
     manifest: Manifest
-    image_size: int
+    square: Square
     labels: np.ndarray
     policy: str
     seed: int
@@ -55,7 +56,7 @@ class Images:
             "flip": self.flip,
         }
         if self._decoded is None:
-            data = batches.images(chosen, self.image_size, batch, **view)
+            data = batches.images(chosen, self.square, batch, **view)
         else:
             data = batches.views(self._decoded[places], chosen, batch, **view)
         return (images.numpy() for images in batches.read(data))
@@ -63,7 +64,7 @@ class Images:
     def in_order(self, batch: int) -> Iterator[np.ndarray]:
         """Yields the plain images."""
         if self._decoded is None:
-            data = batches.images(self.manifest, self.image_size, batch)
+            data = batches.images(self.manifest, self.square, batch)
             return (images.numpy() for images in batches.read(data))
         starts = range(0, len(self._decoded), batch)
         return (self._decoded[first : first + batch] for first in starts)
@@ -72,9 +73,9 @@ class Images:
     def _decoded(self) -> np.ndarray | None:
         """All plain images, or `None` where they are too many."""
         total = len(self.manifest.rows)
-        if total * self.image_size**2 * 3 > self.memory:
+        if total * self.square.side**2 * 3 > self.memory:
             return None
-        data = batches.images(self.manifest, self.image_size, DECODE_BATCH)
+        data = batches.images(self.manifest, self.square, DECODE_BATCH)
         found = track(batches.read(data), "Decoding", total, DECODE_BATCH)
         return np.concatenate([images.numpy() for images in found])
 
@@ -88,12 +89,12 @@ def of_splits(
         manifest: The images with their splits.
         image_size: Side of the images in pixels.
         class_names: In the order of the logits.
-        config: Says how images are augmented in training.
+        config: Says how images become squares and how training changes them.
     """
     train, validation = (
         Images(
             chosen,
-            image_size,
+            Square.of(config.data, image_size),
             chosen.targets(class_names),
             config.augment.policy,
             config.seed,

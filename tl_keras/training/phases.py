@@ -9,6 +9,7 @@ import numpy as np
 from tl_keras.config import Config
 from tl_keras.datasets.batches import PLAIN_VIEW
 from tl_keras.datasets.manifest import Manifest
+from tl_keras.datasets.square import Square
 from tl_keras.progress import say
 from tl_keras.training import (
     heads,
@@ -157,7 +158,8 @@ def _cache(classifier: Classifier, config: Config) -> PrefixCache:
     cuts = fine_tunes(config) and not _streams(classifier, config)
     unfreeze = config.fine_tune.unfreeze if cuts else 0
     folder = Path(config.data.cache_dir).expanduser() / "prefix"
-    return PrefixCache(classifier.backbone, unfreeze, folder)
+    square = Square.of(config.data, classifier.image_size)
+    return PrefixCache(classifier.backbone, unfreeze, folder, square)
 
 
 def _plain(

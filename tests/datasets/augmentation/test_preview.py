@@ -8,6 +8,7 @@ from PIL import Image
 from tl_keras.datasets import batches
 from tl_keras.datasets.augmentation import preview
 from tl_keras.datasets.manifest import Manifest, Row
+from tl_keras.datasets.square import Square
 from tl_keras.errors import UsageError
 
 SIDE = 64
@@ -18,9 +19,10 @@ CELL = 2 * SIDE
 def simple_decoder(monkeypatch):
     """Decodes PNG only; a new graph of the real decoder takes seconds."""
 
-    def decode(content, size):
-        image = tf.image.resize(tf.io.decode_png(content, channels=3), (size, size))
-        return tf.ensure_shape(tf.cast(image, tf.uint8), (size, size, 3))
+    def decode(content, square):
+        image = tf.io.decode_png(content, channels=3)
+        image = tf.image.resize(image, square.shape[:2])
+        return tf.ensure_shape(tf.cast(image, tf.uint8), square.shape)
 
     monkeypatch.setattr(batches, "decode_and_resize", decode)
     batches._loader.cache_clear()
@@ -44,7 +46,7 @@ def pictures(tmp_path_factory):
 
 def draw(pictures, path, **changes):
     """Draws three images with two views; returns the sheet's pixels."""
-    options = {"policy": "light", "views": 2, "image_size": SIDE, **changes}
+    options = {"policy": "light", "views": 2, "square": Square(side=SIDE), **changes}
     chosen = preview.choose(pictures, 3, seed=0)
     preview.draw(chosen, path, **options)
     return chosen, np.asarray(Image.open(path))
@@ -61,7 +63,7 @@ def test_sheet_holds_the_image_and_the_views_that_training_sees(pictures, tmp_pa
     chosen, sheet = draw(pictures, tmp_path / "grid.png", seed=4)
     for column in range(3):
         (expected,) = batches.images(
-            chosen, SIDE, 3, policy="light", view=column, seed=4
+            chosen, Square(side=SIDE), 3, policy="light", view=column, seed=4
         )
         found = np.stack([cell(sheet, row, column) for row in range(3)])
         np.testing.assert_array_equal(found, expected)
@@ -69,7 +71,9 @@ def test_sheet_holds_the_image_and_the_views_that_training_sees(pictures, tmp_pa
 
 def test_sheet_shows_no_mirror_images_where_there_are_none(pictures, tmp_path):
     chosen, sheet = draw(pictures, tmp_path / "grid.png", flip=False)
-    (expected,) = batches.images(chosen, SIDE, 3, policy="light", view=1, flip=False)
+    (expected,) = batches.images(
+        chosen, Square(side=SIDE), 3, policy="light", view=1, flip=False
+    )
     found = np.stack([cell(sheet, row, 1) for row in range(3)])
     np.testing.assert_array_equal(found, expected)
 
@@ -118,7 +122,7 @@ def test_only_a_png_file_can_be_written(pictures, tmp_path, name):
         draw(pictures, tmp_path / name)
 
 
-@pytest.mark.parametrize("change", [{"views": 0}, {"image_size": 0}], ids=str)
+@pytest.mark.parametrize("change", [{"views": 0}, {"square": Square(side=0)}], ids=str)
 def test_number_below_one_is_refused(pictures, tmp_path, change):
     with pytest.raises(UsageError, match="must be at least 1"):
         draw(pictures, tmp_path / "grid.png", **change)

@@ -7,6 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tl_keras.datasets import augmentation, batches
 from tl_keras.datasets.manifest import Manifest, Row, natural_key
+from tl_keras.datasets.square import Square
 from tl_keras.errors import UsageError
 from tl_keras.fields import require
 from tl_keras.files import replacing
@@ -52,7 +53,7 @@ def draw(
     policy: str,
     flip: bool = True,
     views: int,
-    image_size: int,
+    square: Square,
     seed: int = 0,
 ) -> None:
     """Draws each image, and the views of it that training would see, in one row.
@@ -63,7 +64,7 @@ def draw(
         policy: Name of the augmentation policy.
         flip: Whether the policy may mirror images.
         views: How many beside the original.
-        image_size: Side of the images, in pixels.
+        square: What is made of the images.
         seed: Of the augmentation, as `Config.seed`.
 
     Raises:
@@ -72,12 +73,12 @@ def draw(
         StorageError: If the file cannot be written.
     """
     require(views >= 1, "views", "at least 1", views)
-    require(image_size >= 1, "image_size", "at least 1", image_size)
+    require(square.side >= 1, "image_size", "at least 1", square.side)
     augmentation.policy(policy)
     if path.suffix.lower() != ".png" or path.is_dir():
         raise UsageError(f"`out` must be a file that ends in .png. Received: '{path}'")
     columns = [
-        _read(manifest, image_size, policy=policy, view=view, seed=seed, flip=flip)
+        _read(manifest, square, policy=policy, view=view, seed=seed, flip=flip)
         for view in range(views + 1)
     ]
     mirror = "" if flip else ", nothing mirrored"
@@ -87,9 +88,9 @@ def draw(
         grid.save(temporary, format="PNG")
 
 
-def _read(manifest: Manifest, image_size: int, **view: str | int | bool) -> np.ndarray:
+def _read(manifest: Manifest, square: Square, **view: str | int | bool) -> np.ndarray:
     """Returns one view of all images, `(images, side, side, 3)`."""
-    data = batches.images(manifest, image_size, len(manifest.rows), **view)
+    data = batches.images(manifest, square, len(manifest.rows), **view)
     (pixels,) = (batch.numpy() for batch in batches.read(data))
     return pixels
 
