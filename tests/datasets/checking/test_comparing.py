@@ -7,6 +7,7 @@ import pytest
 from tl_keras.datasets.checking import comparing
 from tl_keras.datasets.checking.comparing import Comparison, with_groups
 from tl_keras.datasets.manifest import Manifest, Row
+from tl_keras.datasets.split import split
 from tl_keras.sections import Data
 
 
@@ -35,12 +36,32 @@ def test_copies_need_no_group_for_their_pixels_are_one():
     assert groups(rows("p", "q", "p"), [[0, 2]]) == ["", "", ""]
 
 
-def test_look_alikes_are_named_for_their_smallest_pixels():
-    assert groups(rows("q", "p", "z"), [[0, 1]]) == ["~" + "p" * 16] * 2 + [""]
+def test_look_alikes_of_one_size_are_named_for_their_smallest_pixels():
+    assert groups(rows("q", "p", "z"), [[0, 1]]) == ["p" * 64] * 2 + [""]
+
+
+def test_look_alikes_are_named_for_the_pixels_of_the_largest():
+    sizes = {"width": [10, 30, 20], "height": [10, 30, 20]}
+    assert groups(rows("p", "q", "r", **sizes), [[0, 1, 2]]) == ["q" * 64] * 3
+
+
+def test_smaller_look_alike_that_is_added_follows_the_picture_that_was_there():
+    old = rows("q", width=[20], height=[20])
+    new = rows("q", "p", width=[20, 10], height=[20, 10])
+    others = rows(*"rstuvw")
+
+    def sides(members, same):
+        manifest = Manifest(Path("/photos"), tuple(with_groups(members, same)))
+        dealt = (
+            split(manifest, validation=0.0, test=0.5, seed=seed) for seed in range(10)
+        )
+        return [one.rows[0].split for one in dealt]
+
+    assert sides((*new, *others), [[0, 1]]) == sides((*old, *others), [])
 
 
 def test_copies_of_look_alikes_are_in_the_group():
-    name = "~" + "p" * 16
+    name = "p" * 64
     assert groups(rows("p", "p", "q"), [[0, 1], [1, 2]]) == [name] * 3
 
 

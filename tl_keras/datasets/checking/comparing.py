@@ -15,8 +15,6 @@ from tl_keras.sections import Data
 
 Groups = list[list[int]]
 THUMBNAIL_BYTES = 16 * 16 * 3
-# In front of the name of a group that look-alikes make.
-LOOK_ALIKES = "~"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +130,9 @@ def with_groups(rows: Sequence[Row], same: Groups) -> list[Row]:
 
     Connected are rows of one of the user's groups, copies, and look-alikes. A set
     takes the smallest of the user's names in it. Without one, a set of copies needs
-    no name, for their pixels are one; others are named for their smallest pixels.
+    no name, for their pixels are one; others are named for the pixels of their largest
+    picture. That is the side that this picture has alone: smaller look-alikes that are
+    added later follow it.
 
     Args:
         rows: With the user's groups.
@@ -156,5 +156,6 @@ def _name(rows: list[Row]) -> str:
     given = [row.group for row in rows if row.group]
     if given:
         return min(given)
-    pixels = {row.pixels for row in rows}
-    return f"{LOOK_ALIKES}{min(pixels)[:16]}" if len(pixels) > 1 else ""
+    if len({row.pixels for row in rows}) == 1:
+        return ""
+    return min(rows, key=lambda row: (-row.width * row.height, row.pixels)).pixels
