@@ -1,5 +1,7 @@
 """Batches in the manifest's order, all images included."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,7 +9,7 @@ from PIL import Image
 
 from tl_keras.datasets import batches
 from tl_keras.datasets.augmentation import policies
-from tl_keras.datasets.images import decode_and_resize
+from tl_keras.datasets.images import UPRIGHT_JPEG, decode_and_resize
 from tl_keras.datasets.manifest import Manifest, Row
 from tl_keras.datasets.square import Square
 from tl_keras.errors import DataError, UsageError
@@ -30,7 +32,7 @@ def manifest(tmp_path_factory):
     return Manifest(folder, tuple(rows))
 
 
-def decode_simply(content, square):
+def decode_simply(content, square, only=""):
     size = square.shape[:2]
     image = tf.image.resize(tf.io.decode_png(content, channels=3), size)
     return tf.ensure_shape(tf.cast(image, tf.uint8), square.shape)
@@ -74,6 +76,32 @@ def test_images_are_decoded_as_in_prediction(manifest):
     contents = [tf.io.read_file(path) for path in manifest.paths]
     alone = np.stack([decode_and_resize(content, SQUARE) for content in contents])
     assert (read(manifest) == alone).all()
+
+
+def kinds(*rows):
+    """Returns what all files are, of rows given by format and EXIF orientation."""
+    rows = (
+        Row(path="a", label="a", format=name, orientation=turn) for name, turn in rows
+    )
+    return batches._only_kind(Manifest(Path("/photos"), tuple(rows)))
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([("JPEG", 1), ("JPEG", 1)], UPRIGHT_JPEG),
+        ([("JPEG", 1), ("JPEG", 6)], "JPEG"),
+        ([("PNG", 1)], "PNG"),
+        ([("PNG", 1), ("JPEG", 1)], ""),
+        ([("", 1)], ""),
+        ([("TIFF", 1)], ""),
+    ],
+    ids=str,
+)
+def test_graph_holds_one_decoder_where_all_files_are_known_to_be_of_its_kind(
+    rows, expected
+):
+    assert kinds(*rows) == expected
 
 
 def test_images_are_square_bytes(manifest, simple_decoder):

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from tl_keras.datasets.images import decode, decode_and_resize
+from tl_keras.datasets.images import MAGIC, UPRIGHT_JPEG, decode, decode_and_resize
 from tl_keras.datasets.square import Square
 
 HEIGHT, WIDTH = 13, 21
@@ -316,6 +316,20 @@ SAMPLES = {
 def test_eager_and_compiled_decoding_agree(kind):
     eager = decode(tf.constant(SAMPLES[kind])).numpy()
     assert (eager == compiled(SAMPLES[kind]).numpy()).all()
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_decoder_of_one_kind_gives_what_the_decoder_of_all_gives(kind):
+    content = tf.constant(SAMPLES[kind])
+    (only,) = (name for name in MAGIC if SAMPLES[kind].startswith(MAGIC[name]))
+    found = decode_and_resize(content, SMALL, only).numpy()
+    assert (found == decode_and_resize(content, SMALL).numpy()).all()
+
+
+def test_decoder_of_upright_jpegs_gives_what_the_decoder_of_all_gives():
+    content = tf.constant(SAMPLES["jpeg"])
+    found = decode_and_resize(content, SMALL, UPRIGHT_JPEG).numpy()
+    assert (found == decode_and_resize(content, SMALL).numpy()).all()
 
 
 def test_decoding_inside_map_fn_agrees():

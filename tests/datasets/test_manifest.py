@@ -7,7 +7,9 @@ import pytest
 from tl_keras.datasets.manifest import SPLITS, Manifest, Row, natural_key
 from tl_keras.errors import DataError
 
-HEADER = "path,label,sha256,pixels,width,height,group,split,problems\n"
+HEADER = (
+    "path,label,sha256,pixels,width,height,format,orientation,group,split,problems\n"
+)
 
 
 def manifest(folder, *labels):
@@ -92,12 +94,12 @@ def test_manifest_survives_its_file(tmp_path, name):
     [
         "",
         "path,label\na.png,a\n",
-        HEADER + "a.png,a,,,wide,4,train\n",
+        HEADER + "a.png,a,,,wide,4,PNG,1,,train,\n",
         HEADER + "a.png,a,,,3\n",
         HEADER + "a.png,a,,,3,4\n",
-        HEADER + "a.png,a,,,3,4,train,more\n",
-        HEADER.replace("split", "spilt") + "a.png,a,,,3,4,train\n",
-        HEADER + "a.png," + "a" * 200_000 + ",,,3,4,train\n",
+        HEADER + "a.png,a,,,3,4,PNG,1,,train,,more\n",
+        HEADER.replace("split", "spilt") + "a.png,a,,,3,4,PNG,1,,train,\n",
+        HEADER + "a.png," + "a" * 200_000 + ",,,3,4,PNG,1,,train,\n",
     ],
     ids=[
         "empty",

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tl_keras.datasets import augmentation
 from tl_keras.datasets.checking.reasons import reason
-from tl_keras.datasets.images import decode_and_resize
+from tl_keras.datasets.images import MAGIC, UPRIGHT_JPEG, decode_and_resize
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.square import Square
 from tl_keras.errors import DataError
@@ -49,7 +49,8 @@ def images(
     """
     augmentation.policy(policy)
     chosen = NO_POLICY if np.all(view == PLAIN_VIEW) else policy
-    load = _loader(square, chosen, not augmentation.unmirrored(chosen, flip))
+    mirrors = not augmentation.unmirrored(chosen, flip)
+    load = _loader(square, chosen, mirrors, _only_kind(manifest))
     seeds = _seeds(manifest, view, seed)
     dataset = tf.data.Dataset.from_tensor_slices((manifest.paths, seeds))
     dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
@@ -66,7 +67,7 @@ def _bounds() -> tf.data.Options:
 
 @cache
 def _loader(
-    square: Square, policy: str, flip: bool
+    square: Square, policy: str, flip: bool, only: str
 ) -> tf.types.experimental.PolymorphicFunction:
     """Returns the function from a path and a seed to pixels, traced once a process.
 
@@ -75,10 +76,23 @@ def _loader(
     augment = augmentation.policy(policy, flip=flip)
 
     def load(path: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        return augment(decode_and_resize(tf.io.read_file(path), square), seed)
+        image = decode_and_resize(tf.io.read_file(path), square, only)
+        return augment(image, seed)
 
     signature = [tf.TensorSpec((), tf.string), tf.TensorSpec((2,), tf.int32)]
     return tf.function(load, input_signature=signature)
+
+
+def _only_kind(manifest: Manifest) -> str:
+    """Returns what all files are, as `images.decode_and_resize` takes it; or nothing.
+
+    The check has found that out; files of an unchecked manifest may be anything.
+    """
+    kinds = {(row.format, row.orientation == 1) for row in manifest.rows}
+    formats = {name for name, _ in kinds}
+    if kinds == {("JPEG", True)}:
+        return UPRIGHT_JPEG
+    return formats.pop() if len(formats) == 1 and formats < set(MAGIC) else ""
 
 
 def views(

@@ -23,6 +23,16 @@ RATIOS, LEFT = (2, 4, 8), 1.5
 # Pixels of a transparent image that are composited at once: 16 MB as float32.
 STRIP_PIXELS = 1 << 20
 
+# Kinds of files by their first two bytes.
+MAGIC = {
+    "JPEG": b"\xff\xd8",
+    "PNG": b"\x89P",
+    "WEBP": b"RI",
+    "BMP": b"BM",
+    "GIF": b"GI",
+}
+UPRIGHT_JPEG = "upright JPEG"
+
 # PNG, section 11.2.1: byte 25 is the colour type, its bit 4 says alpha.
 PNG_COLOUR_TYPE, PNG_ALPHA = 25, 4
 # Section 5.3: a chunk is length, name and checksum, 4 bytes each, around its data.
@@ -39,7 +49,9 @@ BMP_BITS_PER_PIXEL = 28
 HEADER_BYTES = 64
 
 
-def decode_and_resize(image_bytes: tf.Tensor, square: Square) -> tf.Tensor:
+def decode_and_resize(
+    image_bytes: tf.Tensor, square: Square, only: str = ""
+) -> tf.Tensor:
     """Decodes one image file to the square that the network takes.
 
     JPEGs are decoded at 1/2, 1/4 or 1/8 where that leaves 1.5 times the square's side
@@ -50,6 +62,9 @@ def decode_and_resize(image_bytes: tf.Tensor, square: Square) -> tf.Tensor:
     Args:
         image_bytes: Scalar string, the content of a JPEG, PNG, GIF, BMP or WebP file.
         square: What to make of it.
+        only: What the file is known to be, a key of `MAGIC` or `UPRIGHT_JPEG`: the
+            graph then holds the ops for that alone, with the same result. Empty where
+            it may be anything.
 
     Returns:
         uint8 RGB in [0, 255], `square.shape`.
@@ -58,7 +73,7 @@ def decode_and_resize(image_bytes: tf.Tensor, square: Square) -> tf.Tensor:
         tf.errors.InvalidArgumentError: If the bytes are no image, or one that
             TensorFlow would decode to wrong pixels.
     """
-    return square.fill(_decode(image_bytes, square.background, square))
+    return square.fill(_decode(image_bytes, square.background, square, only))
 
 
 def decode(image_bytes: tf.Tensor, background: tuple[int, ...] = WHITE) -> tf.Tensor:
@@ -77,32 +92,44 @@ def decode(image_bytes: tf.Tensor, background: tuple[int, ...] = WHITE) -> tf.Te
         tf.errors.InvalidArgumentError: If the bytes are no image, or one that
             TensorFlow would decode to wrong pixels.
     """
-    return _decode(image_bytes, background, None)
+    return _decode(image_bytes, background, None, "")
 
 
 def _decode(
-    image_bytes: tf.Tensor, background: tuple[int, ...], square: Square | None
+    image_bytes: tf.Tensor,
+    background: tuple[int, ...],
+    square: Square | None,
+    only: str,
 ) -> tf.Tensor:
     """Decodes a file by its kind, JPEGs no larger than `square` needs them."""
-    turned = has_exif(image_bytes)
-    kinds = {
-        b"\xff\xd8": partial(_decode_turned_jpeg, image_bytes, square),
-        b"\x89P": partial(_decode_png, image_bytes, background),
-        b"RI": partial(_decode_webp, image_bytes, background),
-        b"BM": partial(_decode_bmp, image_bytes),
-        b"GI": partial(_decode_gif, image_bytes),
+    upright = partial(_decode_jpeg, image_bytes, square)
+    decoders = {
+        "JPEG": partial(_decode_turned_jpeg, image_bytes, square),
+        "PNG": partial(_decode_png, image_bytes, background),
+        "WEBP": partial(_decode_webp, image_bytes, background),
+        "BMP": partial(_decode_bmp, image_bytes),
+        "GIF": partial(_decode_gif, image_bytes),
     }
-    # TensorFlow itself reads the whole of the magic bytes and refuses wrong ones.
-    is_kind = tf.strings.substr(_header(image_bytes), 0, 2) == list(kinds)
-    index = tf.reduce_sum(tf.where(is_kind, tf.range(1, len(kinds) + 1), 0))
-    branches = [partial(_decode_other, image_bytes), *kinds.values()]
     # TensorFlow goes through the ops of branches that are not taken, too: those of the
-    # other kinds stand behind one condition, out of the way of the most common one.
-    image = tf.cond(
-        is_kind[0] & ~turned,
-        lambda: _decode_jpeg(image_bytes, square),
-        lambda: tf.switch_case(index, branches),
-    )
+    # other kinds stand behind one condition, out of the way of the most common one, or
+    # are left out.
+    if only == UPRIGHT_JPEG:
+        image = upright()
+    elif only == "JPEG":
+        image = tf.cond(has_exif(image_bytes), decoders["JPEG"], upright)
+    elif only:
+        image = decoders[only]()
+    else:
+        # TensorFlow itself reads the whole of the magic bytes and refuses wrong ones.
+        start = tf.strings.substr(_header(image_bytes), 0, 2)
+        is_kind = start == [MAGIC[name] for name in decoders]
+        index = tf.reduce_sum(tf.where(is_kind, tf.range(1, len(decoders) + 1), 0))
+        branches = [partial(_decode_other, image_bytes), *decoders.values()]
+        image = tf.cond(
+            is_kind[0] & ~has_exif(image_bytes),
+            upright,
+            lambda: tf.switch_case(index, branches),
+        )
     image.set_shape((None, None, 3))
     return image
 

@@ -18,6 +18,7 @@ from tl_keras.files import write_text
 SPLITS = ("train", "validation", "test")
 UNUSED = "unused"
 LABEL_SEPARATOR = "|"
+NUMBERS = ("width", "height", "orientation")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +32,9 @@ class Row:
         pixels: sha256 of the decoded, upright pixels: equal for equal pictures.
         width: Of the upright image, in pixels.
         height: Of the upright image, in pixels.
+        format: By the file's first bytes: `JPEG`, `PNG`, `GIF`, `BMP` or `WEBP`; empty
+            before the check.
+        orientation: EXIF orientation in 1…8 by which the file is turned; 1 is upright.
         group: Images of one group stay on one side of the split; empty for none.
         split: One of `SPLITS`; `unused` where it is left out of training on purpose;
             empty before the split, unless the source says it.
@@ -43,6 +47,8 @@ class Row:
     pixels: str = ""
     width: int = 0
     height: int = 0
+    format: str = ""
+    orientation: int = 1
     group: str = ""
     split: str = ""
     problems: str = ""
@@ -181,8 +187,8 @@ def _row(values: dict[str, str]) -> Row:
     """Returns a row from a CSV line."""
     if None in values.values():
         raise ValueError("a line is cut off")
-    sizes = {name: int(values[name]) for name in ("width", "height")}
-    return Row(**{**values, **sizes})
+    numbers = {name: int(values[name]) for name in NUMBERS}
+    return Row(**{**values, **numbers})
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:

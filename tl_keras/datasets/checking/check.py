@@ -57,6 +57,8 @@ class Case:
             pixels=self.result.pixels,
             width=self.result.width,
             height=self.result.height,
+            format=self.result.facts.format,
+            orientation=self.result.facts.orientation,
             problems=LABEL_SEPARATOR.join(odd),
         )
 
