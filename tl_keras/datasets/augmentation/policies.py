@@ -151,7 +151,7 @@ def randaugment(image: tf.Tensor, seed: tf.Tensor, *, flip: bool = True) -> tf.T
     """Flips, and applies 2 of RandAugment's 14 operations at magnitude 9 of 30.
 
     Without the crops that the paper has before it: the shifts of its list stand for
-    them. See `datasets.operations`.
+    them. See `augmentation.operations`.
 
     Args:
         image: uint8 in [0, 255], `(side, side, 3)`.

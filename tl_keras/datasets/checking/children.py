@@ -22,11 +22,11 @@ from tl_keras.datasets.checking.serving import READY
 from tl_keras.errors import StorageError
 
 MODULE = "tl_keras.datasets.checking.examiner"
-# A child finds what the parent finds, wherever that came from. Keras is hidden from it:
-# TensorFlow imports Keras where it can, and with it scikit-learn and pandas, a third of
-# a child's memory and half of its start. Decoding needs none of them.
+# A child finds what the parent finds, wherever that came from. Keras and HDF5 are hidden
+# from it: TensorFlow imports them where it can, and with Keras scikit-learn and pandas,
+# a third of a child's memory and half of its start. Decoding needs none of them.
 START = (
-    "import sys; sys.path[:] = {path!r}; sys.modules['keras'] = None; "
+    "import sys; sys.path[:] = {path!r}; sys.modules.update(keras=None, h5py=None); "
     "from {module} import main; main()"
 )
 ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
