@@ -22,7 +22,7 @@ from tl_keras.datasets.checking.serving import READY
 from tl_keras.errors import StorageError
 
 MODULE = "tl_keras.datasets.checking.examiner"
-# A child finds what the parent finds, wherever that came from. Keras and HDF5 are hidden
+# A child finds what the parent finds, wherever that came from. Keras and HDF5 are kept
 # from it: TensorFlow imports them where it can, and with Keras scikit-learn and pandas,
 # a third of a child's memory and half of its start. Decoding needs none of them.
 START = (
