@@ -1,6 +1,7 @@
 """Images with several labels through the whole chain: a table in, an export out."""
 
 import csv
+import os
 
 import numpy as np
 import pytest
@@ -132,3 +133,9 @@ def test_export_predicts_the_most_probable_label(export, table):
 @pytest.mark.slow
 def test_export_names_the_classes_in_the_given_order(export):
     assert (export.path / "labels.txt").read_text() == "red\ngreen\nblue\n"
+
+
+def test_class_whose_name_would_be_two_labels_is_refused(squares, config):
+    os.rename(squares / "red", squares / "red|round")
+    with pytest.raises(UsageError, match=r"Received: 'red\|round'"):
+        pipeline.train(squares, config=config.override(head=SEVERAL), runs=squares)

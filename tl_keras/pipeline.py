@@ -116,7 +116,7 @@ def evaluate(
         DataError: If a file is bad, or of a class that the model does not know.
     """
     data = _judging(model, bad_files)
-    findings = check.check(sources.find(source, data), data)
+    findings = check.check(sources.find(source, data, training=False), data)
     check.tell(findings)
     several = model.outputs == MULTI_LABEL
     manifest = dataclasses.replace(findings.usable(), multi_label=several)
@@ -133,7 +133,7 @@ def _judging(model: Run | Export, bad_files: str) -> Data:
     return Data(
         bad_files=bad_files,
         problems={**data.problems, "leak": "warn"},
-        background=data.background,
+        background=model.background,
         near_duplicates=False,
         data_dir=data.data_dir,
         cache_dir=data.cache_dir,

@@ -12,7 +12,7 @@ from tl_keras.config import Config
 from tl_keras.datasets import augmentation, sources, split
 from tl_keras.datasets.checking import check as checking
 from tl_keras.datasets.checking.findings import Findings
-from tl_keras.datasets.manifest import Manifest
+from tl_keras.datasets.manifest import LABEL_SEPARATOR, Manifest
 from tl_keras.datasets.sources.finding import Source, title
 from tl_keras.errors import UsageError
 from tl_keras.progress import say
@@ -101,6 +101,12 @@ def _for_head(manifest: Manifest, config: Config) -> Manifest:
         raise UsageError(
             f"{manifest.root} has images with several labels: `head.outputs` must be "
             f"multi_label. Received: {config.head.outputs!r}"
+        )
+    split = [name for name in manifest.class_names if LABEL_SEPARATOR in name]
+    if several and not manifest.multi_label and split:
+        raise UsageError(
+            f"With head.outputs = multi_label a class must have no {LABEL_SEPARATOR!r} "
+            f"in its name, which joins several. Received: {split[0]!r}"
         )
     if several and config.scratch.name:
         raise UsageError(

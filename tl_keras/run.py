@@ -108,6 +108,11 @@ class Run:
         return self.manifest.class_names
 
     @property
+    def background(self) -> tuple[int, ...]:
+        """Red, green and blue in [0, 255] behind transparent pixels."""
+        return self.config.data.background
+
+    @property
     def outputs(self) -> str:
         """What the logits stand for: see `training.outputs`."""
         return self.config.head.outputs
@@ -174,6 +179,7 @@ class Run:
                 tf.stack([decode(tf.constant(content)) for content in contents])
             ),
             self.class_names,
+            kind=self.outputs,
         )
 
     def export(self, folder: str | Path) -> Export:

@@ -149,3 +149,9 @@ def test_targets_of_a_class_that_the_model_does_not_know_are_refused(tmp_path):
 
 def test_separator_in_a_class_name_joins_nothing_where_images_have_one_class(tmp_path):
     assert manifest(tmp_path, "b|a", "c").class_names == ("b|a", "c")
+
+
+def test_carriage_return_in_a_name_comes_back(tmp_path):
+    rows = (Row(path="a\rb.png", label="c\r\nd"),)
+    Manifest(tmp_path, rows).save(tmp_path / "manifest.csv")
+    assert Manifest.load(tmp_path / "manifest.csv", tmp_path).rows == rows

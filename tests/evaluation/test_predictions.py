@@ -54,3 +54,14 @@ def test_saved_table_has_one_line_an_image(tmp_path, manifest):
     predictions.save(path, manifest, predicted, manifest.class_names)
     rows = list(csv.DictReader(path.open()))
     assert [row["path"] for row in rows] == [row.path for row in manifest.rows]
+
+
+def test_several_labels_are_all_that_are_more_probable_than_not(files):
+    def both(contents):
+        return np.array([[0.75, 0.6] if b"cat" in c else [0.1, 0.2] for c in contents])
+
+    found = predictions.of_files(files[:2], both, NAMES, kind="multi_label")
+    assert [(one.label, one.probability) for one in found] == [
+        ("cat|dog", 0.75),
+        ("", 0.2),
+    ]

@@ -6,6 +6,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from tl_keras.commands.quiet import load_pipeline
 from tl_keras.config import Augment, Data
+from tl_keras.errors import DataError
 
 
 def augment(options: Namespace) -> int:
@@ -21,8 +22,11 @@ def augment(options: Namespace) -> int:
     data = Data(bad_files="skip", near_duplicates=False)
     found = sources.find(options.source, data)
     found = preview.choose(found, options.images, options.seed)
+    sound = check.check(found, data).manifest
+    if not sound.rows:
+        raise DataError("None of the images can be read: see `tl-keras check`.")
     preview.draw(
-        check.check(found, data).usable(),
+        sound,
         Path(options.out),
         policy=options.policy,
         flip=not options.no_flip,

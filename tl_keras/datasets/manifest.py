@@ -148,7 +148,8 @@ class Manifest:
         """Writes the rows as CSV."""
         text = io.StringIO()
         names = [field.name for field in fields(Row)]
-        writer = csv.DictWriter(text, names, lineterminator="\n")
+        # A carriage return in a name is quoted only where everything is.
+        writer = csv.DictWriter(text, names, lineterminator="\n", quoting=csv.QUOTE_ALL)
         writer.writeheader()
         writer.writerows(asdict(row) for row in self.rows)
         write_text(path, text.getvalue())

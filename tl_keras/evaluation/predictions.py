@@ -27,8 +27,9 @@ class Prediction:
 
     Attributes:
         path: The file.
-        label: The most probable class; `None` where the file is bad.
-        probability: Of that class, in [0, 1].
+        label: The most probable class; of several labels an image all that are more
+            probable than not, joined by `|`; `None` where the file is bad.
+        probability: Of the most probable class, in [0, 1].
         probabilities: Of every class, by name.
         error: Why there is no prediction; `None` where there is one.
     """
@@ -80,6 +81,8 @@ def of_files(
     paths: Iterable[str | Path],
     classify: Callable[[list[bytes]], np.ndarray],
     class_names: tuple[str, ...],
+    *,
+    kind: str = outputs.MULTI_CLASS,
 ) -> list[Prediction]:
     """Predicts files one batch after another; a bad file spoils no other.
 
@@ -88,6 +91,7 @@ def of_files(
         classify: From the files' contents to probabilities `(files, classes)`. It
             raises `tf.errors.InvalidArgumentError` if one of them is bad.
         class_names: In the order of the probabilities.
+        kind: What the logits stand for: see `training.outputs`.
 
     Returns:
         A prediction a file, in order, with an `error` where the file is bad.
@@ -96,7 +100,7 @@ def of_files(
     found: list[Prediction] = []
     for first in range(0, len(paths), BATCH_SIZE):
         chosen = paths[first : first + BATCH_SIZE]
-        found += _of_batch_of_files(chosen, classify, class_names)
+        found += _of_batch_of_files(chosen, classify, class_names, kind)
     return found
 
 
@@ -104,6 +108,7 @@ def _of_batch_of_files(
     paths: list[str],
     classify: Callable[[list[bytes]], np.ndarray],
     class_names: tuple[str, ...],
+    kind: str,
 ) -> list[Prediction]:
     """Predicts a batch at once, or file by file where one of them is bad."""
     try:
@@ -114,24 +119,28 @@ def _of_batch_of_files(
             return [
                 prediction
                 for half in halves
-                for prediction in _of_batch_of_files(half, classify, class_names)
+                for prediction in _of_batch_of_files(half, classify, class_names, kind)
             ]
         known = isinstance(error, OSError)
         why = error.strerror or str(error) if known else reason(error)
         return [Prediction(path=paths[0], error=why)]
     return [
-        _prediction(path, row, class_names) for path, row in zip(paths, rows.tolist())
+        _prediction(path, row, class_names, kind)
+        for path, row in zip(paths, rows.tolist())
     ]
 
 
 def _prediction(
-    path: str, row: list[float], class_names: tuple[str, ...]
+    path: str, row: list[float], class_names: tuple[str, ...], kind: str
 ) -> Prediction:
     """Returns a file's prediction from its probabilities."""
     by_name = dict(zip(class_names, row))
     label = max(by_name, key=by_name.__getitem__)
+    highest = by_name[label]
+    if kind == outputs.MULTI_LABEL:
+        label = LABEL_SEPARATOR.join(n for n, value in by_name.items() if value > 0.5)
     return Prediction(
-        path=path, label=label, probability=by_name[label], probabilities=by_name
+        path=path, label=label, probability=highest, probabilities=by_name
     )
 
 
@@ -147,7 +156,7 @@ def save(
     as the truth is; the probability is the highest in any case.
     """
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow(["path", "label", "predicted", "probability", *class_names])
     for row, values in zip(manifest.rows, predicted):
         best = int(values.argmax())

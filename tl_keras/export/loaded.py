@@ -37,6 +37,11 @@ class Export:
         return json.loads((self.path / EXPORT_FILE).read_text(encoding="utf-8"))
 
     @property
+    def background(self) -> tuple[int, ...]:
+        """Red, green and blue in [0, 255] behind transparent pixels."""
+        return tuple(self.facts["background"])
+
+    @property
     def outputs(self) -> str:
         """What the probabilities are of: see `training.outputs`."""
         return self.facts["outputs"]
@@ -72,7 +77,9 @@ class Export:
 
     def predict(self, paths: Iterable[str | Path]) -> list[Prediction]:
         """Predicts image files; a bad one gets an `error` and spoils no other."""
-        return predictions.of_files(paths, self.classify, self.class_names)
+        return predictions.of_files(
+            paths, self.classify, self.class_names, kind=self.outputs
+        )
 
     def probabilities(self, manifest: Manifest) -> np.ndarray:
         """Returns the class probabilities of a manifest's images, in its order."""

@@ -347,7 +347,7 @@ def test_skipping_a_leak_drops_the_training_sides_copy(squares, config):
     assert lost == {"red/0.png"}
 
 
-CONVERTIBLE = ("photo.tif", "photo.jp2", "one_bit.bmp", "turned.png", "moving.webp")
+CONVERTIBLE = ("photo.tif", "photo.jp2", "one_bit.bmp", "clear.gif", "moving.webp")
 
 
 @pytest.fixture
@@ -372,7 +372,7 @@ def test_converted_file_takes_the_place_of_the_other(converted):
 
 
 def test_converted_file_has_the_right_pixels(converted):
-    pixels = {row.pixels for row in rows_of(converted, "turned.png")}
+    pixels = {row.pixels for row in rows_of(converted, "photo.tif")}
     assert pixels == {digest(gradient())}
 
 
@@ -630,3 +630,55 @@ def test_width_and_height_are_the_pictures(pictures):
 
 def test_width_and_height_are_those_of_the_upright_photo(pictures):
     assert (pictures["photo.jpg"].width, pictures["photo.jpg"].height) == (2, 8)
+
+
+def icon(colour):
+    """Returns a transparent PNG with a square of one colour."""
+    pixels = np.zeros((16, 16, 4), np.uint8)
+    pixels[4:9, 4:9] = (*colour, 255)
+    return saved(pixels, "PNG")
+
+
+@pytest.mark.parametrize(
+    ("background", "blank"), [((255, 255, 255), False), ((0, 0, 0), True)], ids=str
+)
+def test_transparent_picture_is_judged_on_the_background_of_training(
+    squares, found, background, blank
+):
+    (squares / "red" / "icon.png").write_bytes(icon((0, 0, 0)))
+    problems = found(background=background).problems
+    assert ([p.path for p in problems if p.kind == "blank"] != []) == blank
+
+
+def test_damaged_png_is_not_converted_to_other_pixels(squares, found):
+    content = bytearray(saved(gradient(), "PNG"))
+    # The last byte of the pixels' checksum: all of them are there.
+    content[content.index(b"IEND") - 5] ^= 1
+    (squares / "red" / "flipped.png").write_bytes(bytes(content))
+    errors = found(bad_files="convert").errors
+    assert [(p.path, p.kind) for p in errors] == [("red/flipped.png", "unconverted")]
+
+
+def test_orientation_is_what_the_decoder_takes_it_for(squares, found):
+    content = FILES["turned_6.jpg"].content
+    # Pillow does not read this EXIF header; the decoder turns the picture.
+    damaged = content.replace(b"MM\0*", b"MM\0+").replace(b"II*\0", b"II+\0")
+    (squares / "red" / "odd.jpg").write_bytes(damaged)
+    (row,) = rows_of(found(), "odd.jpg")
+    shape = decode(damaged).shape[:2]
+    assert (row.orientation, (row.height, row.width)) == (6, tuple(shape))
+
+
+def test_folder_whose_name_is_no_unicode_is_refused(squares, config):
+    root = os.fsencode(squares) + b"/B\xe4r"
+    os.makedirs(root)
+    for name in ("red", "blue"):
+        shutil.move(squares / name, os.fsdecode(root + b"/" + name.encode()))
+    errors = check(sources.find(os.fsdecode(root)), config.data).errors
+    assert {p.kind for p in errors} == {"bad_name"}
+
+
+def test_pages_of_a_tiff_are_counted(squares, found):
+    pages = saved(noise(), "TIFF", save_all=True, append_images=[noise(1)])
+    (squares / "red" / "scan.tif").write_bytes(pages)
+    assert "TIFF of 2 pages" in found().errors[0].reason

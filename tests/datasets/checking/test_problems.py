@@ -3,7 +3,6 @@
 import pytest
 
 from tl_keras.datasets.checking.problems import (
-    ANY,
     KINDS,
     POLICIES,
     policy,
@@ -47,9 +46,14 @@ def test_default_is_allowed(kind):
     assert KINDS[kind].default in KINDS[kind].allowed
 
 
+@pytest.mark.parametrize("kind", ["turned", "dark_sixteen_bit", "sixteen_bit"])
+def test_what_prediction_answers_is_not_converted(kind):
+    assert "convert" not in KINDS[kind].allowed
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_allowed_policies_are_known(kind):
-    assert set(KINDS[kind].allowed) <= set(POLICIES) & set(ANY)
+    assert set(KINDS[kind].allowed) <= set(POLICIES)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -151,3 +151,9 @@ NO_SOURCES = {
 def test_what_is_no_pair_of_arrays_is_a_usage_error(data, name):
     with pytest.raises(UsageError, match=r"a path, a name, `\(images, labels\)`"):
         find(NO_SOURCES[name], data)
+
+
+def test_column_of_indices_is_taken_as_indices(data):
+    column = np.array(LABELS)[:, np.newaxis]
+    source = {"images": pixels(), "labels": column, "class_names": ["z", "a"]}
+    assert labels(find(source, data)) == ["z", "a", "z", "a"]

@@ -156,3 +156,16 @@ def test_group_on_both_sides_of_given_splits_is_named(tmp_path):
     touch(tmp_path, "train/cat/a1.png", "test/cat/a2.png")
     with pytest.raises(DataError, match="'a' in test and train"):
         sources.find(tmp_path, Data(group_by="/([ab])[0-9]"))
+
+
+def test_class_without_test_images_is_fine_where_nothing_is_trained(tmp_path):
+    touch(tmp_path, "train/cat/1.png", "train/dog/1.png", "test/cat/1.png")
+    assert len(sources.find(tmp_path, training=False).rows) == 3
+
+
+def test_class_without_images_is_fine_where_nothing_is_trained(tmp_path):
+    images = np.zeros((2, 4, 4), np.uint8)
+    source = {"images": images, "labels": [0, 1], "class_names": ["a", "b", "c"]}
+    data = Data(cache_dir=str(tmp_path))
+    manifest = sources.find(source, data, training=False)
+    assert manifest.class_names == ("a", "b", "c")

@@ -177,9 +177,24 @@ def test_validation_has_several_names(tmp_path, name):
     assert splits(find(tmp_path))[f"{name}/a/1.png"] == "validation"
 
 
-def test_folder_beside_those_of_splits_makes_them_classes(tmp_path):
+def test_folder_beside_those_of_splits_is_named(tmp_path):
     touch(tmp_path, "train/old/1.png", "test/old/1.png", "bus/1.png")
-    assert find(tmp_path).class_names == ("bus", "test", "train")
+    with pytest.raises(DataError, match=r"splits \(test, train\) and other .*\(bus\)"):
+        find(tmp_path)
+
+
+def test_one_class_that_is_named_as_a_split_is_a_class(tmp_path):
+    touch(tmp_path, "train/steam/1.png", "bus/1.png")
+    assert find(tmp_path).class_names == ("bus", "train")
+
+
+@pytest.mark.parametrize("name", ["loose.JPG", "train/loose.png"])
+def test_images_beside_the_classes_are_named_as_left_out(tmp_path, capsys, name):
+    touch(tmp_path, *(f"{s}/{c}/1.png" for s in ("train", "test") for c in "ab"))
+    touch(tmp_path, name, "notes.txt")
+    find(tmp_path)
+    said = capsys.readouterr().err
+    assert f"left out: {name}" in said and "notes" not in said
 
 
 def test_classes_named_as_splits_are_classes_where_they_hold_no_folders(tmp_path):

@@ -117,8 +117,8 @@ BAD = {
         "line 3: 'a.png' is in line 2 with another label, split or group",
     ),
     "unknown split": (
-        "path,label,split\na.png,x,training\n",
-        "line 2: unknown split 'training'. Known: train, validation, val",
+        "path,label,split\na.png,x,trial\n",
+        "line 2: unknown split 'trial'. Known: train, training, validation",
     ),
     "missing file": (
         "path,label\na.png,x\nd.png,x\n\ne.png,x\n",
@@ -153,3 +153,8 @@ def test_many_missing_files_are_counted(write):
 def test_other_encoding_is_refused(write, encoding):
     with pytest.raises(DataError, match="not in UTF-8: save it as `CSV UTF-8`"):
         find(write("path,label\nä b.png,grün\n", encoding))
+
+
+def test_empty_label_is_no_class_where_images_have_several(write):
+    manifest = find(write("path,label\na.png,x|y\nb.png,\n"))
+    assert manifest.targets().tolist() == [[1, 1], [0, 0]]

@@ -85,7 +85,7 @@ def check(manifest: Manifest, data: Data) -> Findings:
         StorageError: If the cache folder cannot be written.
     """
     require_known(data.problems)
-    with Store.of(manifest.root, data.cache_dir) as store:
+    with Store.of(manifest.root, data.cache_dir, data.background) as store:
         cases = _examined(manifest, data, store)
         facts = {
             case.row.path: case.result.facts for case in cases if case.result.facts.mode
@@ -122,7 +122,12 @@ def _examined(manifest: Manifest, data: Data, store: Store) -> list[Case]:
     """Examines all files."""
     rows, root = manifest.rows, manifest.root
     tasks = (
-        Task(index=index, key=row.path, path=str(root / row.path))
+        Task(
+            index=index,
+            key=row.path,
+            path=str(root / row.path),
+            background=data.background,
+        )
         for index, row in enumerate(rows)
     )
     results: list[Result | None] = [None] * len(rows)

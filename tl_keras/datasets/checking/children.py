@@ -33,7 +33,8 @@ ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
 BATCH = 8
 # A child starts for seconds: one does for few files.
 FILES_A_CHILD = 30
-MOST_CHILDREN = 16
+# Each holds 0.2 GB of its own.
+MOST_CHILDREN = 8
 LAST_WORDS_BYTES = 4000
 
 

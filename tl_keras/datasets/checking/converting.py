@@ -37,6 +37,9 @@ def convert(content: bytes, target: Path, background: tuple[int, ...]) -> None:
             picture = _from_sixteen_bits(content)
         else:
             with Image.open(io.BytesIO(content)) as image:
+                # Reads the checksums of a PNG, which decoding passes over.
+                image.verify()
+            with Image.open(io.BytesIO(content)) as image:
                 picture = _eight_bits(ImageOps.exif_transpose(image))
         picture = _opaque(picture, background)
     # Pillow's plugins fail in every way there is on damaged files.

@@ -3,7 +3,8 @@
 import hashlib
 import os
 import stat
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from tl_keras.datasets.checking.reasons import reason
 from tl_keras.datasets.checking.results import Result, Stamp
 from tl_keras.datasets.checking.serving import take_stderr
 from tl_keras.datasets.images import decode
+from tl_keras.datasets.orientation import EXIF_HEADER, exif_orientation
+from tl_keras.datasets.square import WHITE
 from tl_keras.errors import TlKerasError
 
 # Words of the decoder's refusals.
@@ -39,7 +42,7 @@ def examine(
         path: The file.
         target: Where it is converted to first; empty for not at all. What is
             examined then is the target.
-        background: Colour behind transparent pixels, where it is converted.
+        background: Colour behind transparent pixels.
         limits: What it may take.
 
     Returns:
@@ -56,11 +59,15 @@ def examine(
         stamp, content = _read(path)
         found = _picture(content)
         facts, claimed = headers.facts_of(content, found, limits.pixels)
+        if found.name == "JPEG":
+            # Pillow and the decoder differ in what they take of a damaged header.
+            facts = replace(facts, orientation=_orientation(content))
         if claimed > limits.pixels:
             raise Refused("enormous", f"its header claims {claimed:,} pixels")
         if found.name not in headers.DECODED:
-            raise Refused("unsupported", found.name)
-        pixels, said = _decoded(content)
+            pages = f" of {facts.frames} pages" if facts.frames > 1 else ""
+            raise Refused("unsupported", f"{found.name}{pages}")
+        pixels, said = _decoded(content, tuple(background))
     except Refused as refusal:
         kind, detail = refusal.args
     except OSError as error:
@@ -104,11 +111,25 @@ def _picture(content: bytes) -> headers.Format:
     return found
 
 
-def _decoded(content: bytes) -> tuple[np.ndarray, str]:
+def _orientation(jpeg: bytes) -> int:
+    """Returns the EXIF orientation by which the decoder turns a JPEG."""
+    if EXIF_HEADER not in jpeg:
+        return 1
+    return int(_orientation_reader()(jpeg))
+
+
+@cache
+def _orientation_reader() -> tf.types.experimental.PolymorphicFunction:
+    """Returns the decoder's reader of EXIF as a graph, traced once."""
+    content = tf.TensorSpec([], tf.string)
+    return tf.function(exif_orientation, input_signature=[content])
+
+
+def _decoded(content: bytes, background: tuple[int, ...]) -> tuple[np.ndarray, str]:
     """Returns the pixels as training sees them, and what libraries said of them."""
     take_stderr()
     try:
-        return decoder()(content).numpy(), take_stderr()
+        return decoder(background)(content).numpy(), take_stderr()
     except tf.errors.ResourceExhaustedError:
         raise
     except tf.errors.OpError as error:
@@ -120,6 +141,9 @@ def _decoded(content: bytes) -> tuple[np.ndarray, str]:
 
 
 @cache
-def decoder() -> tf.types.experimental.PolymorphicFunction:
-    """Returns the decoder of training as a graph, traced once."""
-    return tf.function(decode, input_signature=[tf.TensorSpec([], tf.string)])
+def decoder(
+    background: tuple[int, ...] = WHITE,
+) -> tf.types.experimental.PolymorphicFunction:
+    """Returns the decoder of training as a graph, traced once a background."""
+    signature = [tf.TensorSpec([], tf.string)]
+    return tf.function(partial(decode, background=background), signature)

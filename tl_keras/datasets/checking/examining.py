@@ -42,7 +42,7 @@ def examine(
 def _without_opening(task: Task, store: Store) -> Result | None:
     """Returns what is known of a file, or that it cannot be found."""
     try:
-        task.key.encode()
+        task.path.encode()
     except UnicodeEncodeError:
         return Result(problems=(("bad_name", ""),))
     try:

@@ -12,7 +12,7 @@ from tl_keras.datasets.checking.findings import Facts
 
 HEAD_BYTES = 512
 DECODED = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
-ANIMATED = ("GIF", "PNG", "WEBP")
+ANIMATED = ("GIF", "PNG", "WEBP", "TIFF", "AVIF")
 EXIF_ORIENTATION = 0x0112
 # PNG, section 11.2.1: byte 24 is the bit depth.
 PNG_DEPTH = 24

@@ -12,7 +12,6 @@ POLICIES = ("warn", "convert", "skip", "error")
 WITHOUT_PIXELS = ("error", "skip")
 CONVERTIBLE = ("error", "skip", "convert")
 WITH_PIXELS = ("error", "skip", "warn")
-ANY = ("error", "skip", "convert", "warn")
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,8 @@ KINDS = {
     "enormous": Kind("{}", "make it smaller"),
     "crash": Kind("crashes the decoder ({})", "remove it, or save it anew"),
     "slow": Kind("takes the decoder more than {}", "remove it, or save it anew"),
-    # What would be decoded to wrong pixels.
+    # What would be decoded to wrong pixels. Converted is only what prediction and the
+    # export refuse: of the others they would see another picture than training.
     "damaged_jpeg": Kind(
         "the JPEG is damaged inside ({})", "copy it again", allowed=WITH_PIXELS
     ),
@@ -70,16 +70,18 @@ KINDS = {
         allowed=CONVERTIBLE,
     ),
     "turned": Kind(
-        "its EXIF orientation {} would be ignored", "convert it to PNG", allowed=ANY
+        "its EXIF orientation {} would be ignored",
+        "save it upright",
+        allowed=WITH_PIXELS,
     ),
     "dark_sixteen_bit": Kind(
         "16-bit picture that uses {} of 256 levels of its upper byte",
-        "convert it to 8 bits",
-        allowed=ANY,
+        "save it with 8 bits",
+        allowed=WITH_PIXELS,
     ),
     # What is decoded rightly, and odd.
     "sixteen_bit": Kind(
-        "16-bit picture", "its upper bytes are taken", "warn", allowed=ANY
+        "16-bit picture", "its upper bytes are taken", "warn", WITH_PIXELS
     ),
     "extension": Kind("{}", "the content counts", "warn", WITH_PIXELS),
     "animation": Kind("{} frames", "the first one is taken", "warn", WITH_PIXELS),

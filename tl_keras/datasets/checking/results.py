@@ -90,14 +90,14 @@ class Task:
         key: By which the store knows the file.
         path: The file.
         target: Where it is converted to first; empty for not at all.
-        background: Colour behind transparent pixels, where it is converted.
+        background: Colour behind transparent pixels.
     """
 
     index: int
     key: str
     path: str
     target: str = ""
-    background: tuple[int, ...] = ()
+    background: tuple[int, ...] = (255, 255, 255)
 
     def order(self) -> dict[str, Any]:
         """Returns what the child needs to know."""

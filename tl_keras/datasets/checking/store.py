@@ -15,8 +15,9 @@ from tl_keras.files import storage_errors
 from tl_keras.progress import say
 
 # Of the examination: another number examines all files anew.
-VERSION = 1
+VERSION = 2
 FOLDER = "checks"
+WHITE = (255, 255, 255)
 SECONDS_BETWEEN_WRITES = 1.0
 # Two checks of one folder take turns in writing.
 PATIENCE_SECONDS = 60.0
@@ -59,10 +60,20 @@ class Store:
             self._database = self._anew()
 
     @classmethod
-    def of(cls, root: Path, cache_dir: str | Path) -> Self:
-        """Returns the store of a source's root folder."""
+    def of(
+        cls, root: Path, cache_dir: str | Path, background: tuple[int, ...] = WHITE
+    ) -> Self:
+        """Returns the store of a source's root folder.
+
+        Args:
+            root: The source's folder.
+            cache_dir: Where stores lie.
+            background: On which transparent pixels were laid: with another one, they
+                are other pictures.
+        """
         digest = hashlib.sha256(str(root).encode(errors="surrogateescape"))
         folder = Path(cache_dir).expanduser() / FOLDER
+        digest.update(bytes(background))
         return cls(folder / f"{digest.hexdigest()[:16]}.sqlite")
 
     def __enter__(self) -> Self:

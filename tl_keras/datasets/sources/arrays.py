@@ -127,6 +127,9 @@ def _labels(
     if labels.shape[:1] != (images,):
         count = len(labels) if labels.ndim else 1
         raise DataError(f"{images} images and {count} labels: give one an image.")
+    if labels.ndim == 2 and labels.shape[1] == 1 and len(class_names) != 1:
+        # A column of class indices, as Keras's own data sets have it.
+        labels = labels[:, 0]
     if labels.ndim == 2:
         return _multi_hot(labels, class_names), True
     reader = {"i": _indices, "u": _indices, "U": _texts, "O": _texts}.get(

@@ -30,7 +30,7 @@ DEFAULTS = Data()
 ARRAYS = "arrays"
 
 
-def find(source: Source, data: Data = DEFAULTS) -> Manifest:
+def find(source: Source, data: Data = DEFAULTS, *, training: bool = True) -> Manifest:
     """Lists a source's images, not yet checked or split.
 
     Args:
@@ -40,6 +40,8 @@ def find(source: Source, data: Data = DEFAULTS) -> Manifest:
             `tfds:NAME`; or arrays, `(images, labels)` (see `arrays.read`). A folder
             comes first where a built-in source has its name.
         data: Order of the classes, groups, and where TFDS and we keep files.
+        training: Whether the images are trained on: then every class must have some,
+            on both sides of given splits.
 
     Returns:
         The images, with the splits and groups that the source gives.
@@ -54,11 +56,13 @@ def find(source: Source, data: Data = DEFAULTS) -> Manifest:
     if read is None:
         _refuse(source)
     manifest = read(source, data)
-    manifest = _ordered(manifest, data.classes or manifest.classes)
+    if training:
+        manifest = _ordered(manifest, data.classes or manifest.classes)
     if data.group_by is not None:
         manifest = _grouped(manifest, data.group_by)
-    given.require_classes(manifest)
-    given.require_whole_groups(manifest)
+    if training:
+        given.require_classes(manifest)
+        given.require_whole_groups(manifest)
     return manifest
 
 

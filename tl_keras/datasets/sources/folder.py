@@ -1,10 +1,11 @@
 """Images in folders: one sub-folder a class, with the splits above them or without."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tl_keras.datasets.checking.headers import BY_SUFFIX
 from tl_keras.datasets.manifest import Manifest, Row, natural_key
 from tl_keras.datasets.sources.given import standard_name
 from tl_keras.errors import DataError
@@ -46,6 +47,7 @@ def read(source: str | os.PathLike, data: Data) -> Manifest:
     folder = Path(source).resolve()
     try:
         splits = _splits(folder)
+        _tell_of_loose(folder, ["", *splits])
         rows = [
             row
             for prefix, split in splits.items()
@@ -65,12 +67,21 @@ def _splits(folder: Path) -> dict[str, str]:
     """Returns the prefix of each split's classes; one that is empty if there is none.
 
     Raises:
-        DataError: If one of several splits has no classes.
+        DataError: If one of several splits has no classes, or other folders lie beside
+            splits.
     """
     names = _folders(folder)
     found = {f"{name}/": standard_name(name) for name in names}
-    classes = {name: bool(_folders(folder / name)) for name in names if all(found)}
-    if not found or None in found.values() or not any(classes.values()):
+    classes = {name: bool(_folders(folder / name)) for name in names}
+    others = [name for name in names if standard_name(name) is None]
+    splits = [name for name in names if classes[name] and name not in others]
+    if others and len(splits) > 1:
+        raise DataError(
+            f"Folder {folder} holds splits ({', '.join(splits)}) and other folders "
+            f"({', '.join(others[:NAMED])}). Move those elsewhere, or list the images "
+            f"in a table."
+        )
+    if others or not splits:
         return {"": ""}
     without = [name for name, some in classes.items() if not some]
     if without:
@@ -86,6 +97,27 @@ def _folders(folder: Path) -> list[str]:
     with os.scandir(folder) as entries:
         found = [e.name for e in entries if _wanted(e.name) and _is_folder(e)]
     return sorted(found, key=natural_key)
+
+
+def _tell_of_loose(folder: Path, prefixes: Iterable[str]) -> None:
+    """Says which images lie beside the classes' folders, where they are of no class."""
+    loose = []
+    for prefix in dict.fromkeys(prefixes):
+        with os.scandir(folder / prefix) as entries:
+            loose += [
+                f"{prefix}{entry.name}"
+                for entry in entries
+                if _wanted(entry.name)
+                and os.path.splitext(entry.name)[1].lower() in BY_SUFFIX
+                and not _is_folder(entry)
+            ]
+    if loose:
+        shown = ", ".join(sorted(loose, key=natural_key)[:NAMED])
+        more = f" and {len(loose) - NAMED} more" if len(loose) > NAMED else ""
+        say(
+            f"Warning: images beside the classes' folders are of no class and are left "
+            f"out: {shown}{more}"
+        )
 
 
 def _rows(folder: Path, prefix: str, split: str) -> Iterator[Row]:

@@ -9,12 +9,16 @@ HELD_OUT = ("validation", "test")
 # As they are found in folders, tables and data sets → as we call them.
 SPLIT_NAMES = {
     "train": "train",
+    "training": "train",
     "validation": "validation",
+    "validate": "validation",
     "val": "validation",
     "valid": "validation",
     "dev": "validation",
     "eval": "validation",
     "test": "test",
+    "tests": "test",
+    "testing": "test",
 }
 NAMED = 5
 

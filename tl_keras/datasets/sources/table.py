@@ -111,6 +111,8 @@ class _Lines:
         rows: By path.
         numbers: Of each path's line.
         missing: Lines whose file does not exist, for the message.
+        unlabelled: Images without a label by line: of no class, where a label may be
+            several ones.
         multi_label: Whether a label is several ones.
     """
 
@@ -119,13 +121,16 @@ class _Lines:
     rows: dict[str, Row] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    unlabelled: dict[int, str] = field(default_factory=dict)
     multi_label: bool = False
 
     def add(self, cells: dict[str, str], number: int) -> None:
         """Takes a line."""
         name = posixpath.normpath(cells["path"])
         labels = [part.strip() for part in cells["label"].split(LABEL_SEPARATOR)]
-        if not all(labels):
+        if labels == [""]:
+            self.unlabelled.setdefault(number, name)
+        elif not all(labels):
             self._refuse(number, f"{name!r} has an empty label")
         row = Row(
             path=name,
@@ -168,6 +173,9 @@ class _Lines:
                 f"Table {self.path} names files that do not exist below {self.root}: "
                 f"{shown}{f'; and {more} more' if more > 0 else ''}."
             )
+        if self.unlabelled and not self.multi_label:
+            number, name = next(iter(self.unlabelled.items()))
+            self._refuse(number, f"{name!r} has an empty label")
         if not self.rows:
             raise DataError(f"Table {self.path} has no line below its header.")
         return Manifest(
