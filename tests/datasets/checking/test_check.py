@@ -662,7 +662,7 @@ def test_damaged_png_is_not_converted_to_other_pixels(squares, found):
 def test_orientation_is_what_the_decoder_takes_it_for(squares, found):
     content = FILES["turned_6.jpg"].content
     # Pillow does not read this EXIF header; the decoder turns the picture.
-    damaged = content.replace(b"MM\0*", b"MM\0+").replace(b"II*\0", b"II+\0")
+    damaged = content.replace(b"MM\0*", b"MM\0X").replace(b"II*\0", b"IIX\0")
     (squares / "red" / "odd.jpg").write_bytes(damaged)
     (row,) = rows_of(found(), "odd.jpg")
     shape = decode(damaged).shape[:2]
