@@ -173,7 +173,9 @@ def test_resnet18_computes_what_torchvision_does(resnet18):
     parity.fill(resnet18, images)
     expected = torchvision_resnet18(resnet18, images).numpy()
     found = resnet18(images, training=False).numpy()
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * expected.std())
+    # Not operation by operation the same: processors round them in other ways.
+    largest = np.abs(expected).max()
+    np.testing.assert_allclose(found / largest, expected / largest, rtol=0, atol=1e-5)
 
 
 def test_stages_end_where_the_papers_do(plain18):
