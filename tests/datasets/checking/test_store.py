@@ -154,3 +154,14 @@ def test_two_processes_write_at_once(path):
     with Store(path) as store:
         known = [store.known(f"{name}{n}", STAMP) for name in "ab" for n in range(50)]
     assert None not in known
+
+
+def test_last_result_is_read_back_before_it_is_written(path):
+    with Store(path) as store:
+        store.add("a.png", STAMP, RESULT, b"")
+        assert store.last("a.png") == RESULT
+
+
+def test_result_that_another_check_removed_is_no_picture(path):
+    with Store(path) as store:
+        assert store.last("gone.png").kinds == ("unreadable",)

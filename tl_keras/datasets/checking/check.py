@@ -130,13 +130,16 @@ def _examined(manifest: Manifest, data: Data, store: Store) -> list[Case]:
         )
         for index, row in enumerate(rows)
     )
-    results: list[Result | None] = [None] * len(rows)
+    # While the children have their memory, only what the store does not hold is kept.
+    results: dict[int, Result] = {}
     with closing(examine(tasks, store, LIMITS)) as found:
         for task, result in track(found, "Checking images", len(rows)):
-            results[task.index] = result
+            if not store.holds(result):
+                results[task.index] = result
     home = os.path.realpath(root)
     cases = []
-    for row, result in zip(rows, results):
+    for index, row in enumerate(rows):
+        result = results.get(index) or store.last(row.path)
         outside = "" if result.kinds == ("unreadable",) else _outside(home, row.path)
         more = (("link_out", outside),) if outside else ()
         cases.append(Case(row, result, _judged(row, (*result.problems, *more), data)))

@@ -32,8 +32,9 @@ READ = """
 SELECT result FROM files
 WHERE path = ? AND version = ? AND size = ? AND mtime_ns = ? AND ctime_ns = ?
 """
-# May be otherwise the next time: the machine's fault as often as the file's.
-TRANSIENT = {"crash", "slow", "unreadable", "unconverted", "enormous"}
+# May be otherwise the next time: the machine's fault as often as the file's. A bad name
+# cannot be a key.
+TRANSIENT = {"crash", "slow", "unreadable", "unconverted", "enormous", "bad_name"}
 
 
 class Store:
@@ -98,12 +99,26 @@ class Store:
 
     def add(self, path: str, stamp: Stamp, result: Result, thumbnail: bytes) -> None:
         """Notes what was found; it is on disk a second later."""
-        if TRANSIENT.intersection(result.kinds):
+        if not self.holds(result):
             return
         key = (path, self._version, stamp.size, stamp.mtime_ns, stamp.ctime_ns)
         self._waiting.append((*key, result.to_json(), thumbnail))
         if time.monotonic() - self._written > SECONDS_BETWEEN_WRITES:
             self._write()
+
+    def holds(self, result: Result) -> bool:
+        """Tells whether a result is one that is kept."""
+        return not TRANSIENT.intersection(result.kinds)
+
+    def last(self, path: str) -> Result:
+        """Returns what was found out about a file that was just examined."""
+        self._write()
+        with self._guarded():
+            query = "SELECT result FROM files WHERE path = ? AND version = ?"
+            found = self._database.execute(query, (path, self._version)).fetchone()
+        if found is None:
+            return Result(problems=(("unreadable", "another check removed it"),))
+        return Result.from_json(found[0])
 
     def thumbnails(self, paths: Iterable[str]) -> Iterator[bytes]:
         """Yields the thumbnail of each file; empty where there is none."""
