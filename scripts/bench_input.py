@@ -14,7 +14,7 @@ The contenders take turns, so that a slow spell of the machine meets all of them
 Prints images a second (wall clock), milliseconds of processor time an image, the
 ratio of the two to Keras's in the same round, median and range, and peak memory.
 
-    python scripts/bench_input.py --folder /tmp/photographs
+    python scripts/bench_input.py --folder photographs
 """
 
 import argparse
