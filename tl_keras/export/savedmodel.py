@@ -104,7 +104,7 @@ def _write(path: Path, exportable: Exportable) -> None:
     def classify_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
         # On some processors the convolutions of TensorFlow 2.21 fail on no images.
         count = tf.shape(images)[0]
-        one = tf.zeros((1, *exportable.square.shape), tf.uint8)
+        one = tf.zeros((1, *square.shape), tf.uint8)
         (logits,) = run(tf.cond(count > 0, lambda: images, lambda: one))
         logits = logits[:count]
         probabilities = outputs.probabilities(logits, exportable.outputs)
