@@ -74,7 +74,7 @@ def test_test_images_take_no_part_in_training(train, monkeypatch):
         seen.extend(row.split for row in manifest.rows)
         return read(self, manifest, *args, **kwargs)
 
-    monkeypatch.setattr("tl_keras.training.cache.PrefixCache.read", noted)
+    monkeypatch.setattr("tl_keras.training.cache.prefix.PrefixCache.read", noted)
     train()
     assert set(seen) == {"train", "validation"}
 

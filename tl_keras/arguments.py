@@ -14,6 +14,7 @@ SHORT_FLAGS = {
     "--architecture": "--scratch.name",
     "--group-by": "--data.group_by",
     "--few-shot": "--data.few_shot",
+    "--time-budget": "--time_budget",
 }
 
 

@@ -14,7 +14,7 @@ import yaml
 
 from tl_keras.errors import UsageError
 from tl_keras.fields import override, require
-from tl_keras.sections import Augment, Data, Head
+from tl_keras.sections import Augment, Cache, Data, Head
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +44,12 @@ class Phase:
     Attributes:
         epochs: Times that every training image is seen; 0 leaves the phase out.
         batch_size: Images a step, over all replicas.
-        learning_rate: Of AdamW, at the end of the warm-up; a cosine takes it to 0.
-        warmup_epochs: Epochs in which the learning rate rises from 0.
+        learning_rate: Of AdamW, the highest.
+        schedule: `cosine` rises to it from 0 in `warmup_epochs` and falls to 0;
+            `one_cycle` rises for the first three tenths of all steps and falls far
+            lower, with the momentum the other way round.
+        warmup_epochs: Epochs in which the learning rate of `cosine` rises.
+        clip_norm: Greatest norm of all gradients together; 0 clips nothing.
         weight_decay: Of AdamW, on kernels only.
         label_smoothing: Share of the target that is spread over all classes.
         mixup: Parameter of the Beta distribution by which pairs of training inputs
@@ -62,7 +66,9 @@ class Phase:
     epochs: int
     batch_size: int = 32
     learning_rate: float = 1e-3
+    schedule: Literal["cosine", "one_cycle"] = "cosine"
     warmup_epochs: int = 0
+    clip_norm: float = 0.0
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     mixup: float = 0.0
@@ -72,7 +78,7 @@ class Phase:
 
     def __post_init__(self) -> None:
         at_least = dict(epochs=0, batch_size=1, warmup_epochs=0, patience=1)
-        for name, least in (at_least | dict(mixup=0, cutmix=0)).items():
+        for name, least in (at_least | dict(mixup=0, cutmix=0, clip_norm=0)).items():
             value = getattr(self, name)
             require(value >= least, self._section + name, f"at least {least}", value)
         for name in ("weight_decay", "label_smoothing", "ema_momentum"):
@@ -115,6 +121,13 @@ class FineTune(Phase):
         unfreeze: What of the backbone trains, counted from its end: a number of
             stages, a share of the blocks below 1, a block or layer by name and all
             behind it, or `all`. 0 trains the head only.
+        gradual: Whether stages are unfrozen one after another, from the end, with an
+            equal share of the epochs each.
+        layer_decay: Each block learns at this share of the learning rate of the block
+            behind it; the head and the last block at the whole one.
+        start_size: Side of the images in pixels in the first epochs, from which it
+            grows to `backbone.image_size`; `None` trains on that throughout. Only
+            where `unfreeze` is `all`.
         train_batch_norm: Whether the batch normalization of what trains does, too.
             A pretrained one is better left as it is where images are few.
     """
@@ -128,6 +141,9 @@ class FineTune(Phase):
     mixup: float = 0.3
     ema_momentum: float = 0.98
     unfreeze: int | float | str = 1
+    gradual: bool = False
+    layer_decay: float = 1.0
+    start_size: int | None = None
     train_batch_norm: bool = False
 
     def __post_init__(self) -> None:
@@ -137,6 +153,11 @@ class FineTune(Phase):
             require(0 < value < 1, name, "a share between 0 and 1", value)
         elif isinstance(value, int):
             require(value >= 0, name, "at least 0", value)
+        decay = self.layer_decay
+        require(0 < decay <= 1, "fine_tune.layer_decay", "in (0, 1]", decay)
+        size, rule = self.start_size, "positive, with unfreeze: all"
+        grows = size is None or (size > 0 and value == "all")
+        require(grows, "fine_tune.start_size", rule, size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,12 +213,16 @@ class Config:
     Attributes:
         seed: Of the augmentation, the order of the images and the dropout.
         deterministic: Same weights bit for bit in a second run on the same machine.
+        time_budget: How long all may take, as `90s`, `5m` or `1h`: views, freeze
+            boundary and epochs are chosen to end by then. `None` takes what is set.
     """
 
     seed: int = 0
     deterministic: bool = False
+    time_budget: str | None = None
     data: Data = field(default_factory=Data)
     augment: Augment = field(default_factory=Augment)
+    cache: Cache = field(default_factory=Cache)
     backbone: Backbone = field(default_factory=Backbone)
     head: Head = field(default_factory=Head)
     head_phase: HeadPhase = field(default_factory=HeadPhase)

@@ -88,6 +88,25 @@ class Augment:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cache:
+    """What the frozen part of the network computes once, and how it is kept.
+
+    `data.cache_dir` says where.
+
+    Attributes:
+        store: `disk` keeps it on disk, and stops before it starts where it does not
+            fit there; `auto` computes it anew in every epoch in that case; `none`
+            always does.
+        dtype: Of feature maps on disk. Pooled features are float32 anyway.
+        engine: What runs the frozen part: `auto` takes the fastest here.
+    """
+
+    store: Literal["disk", "auto", "none"] = "disk"
+    dtype: Literal["float16", "float32"] = "float16"
+    engine: Literal["auto", "graph", "litert", "onnx"] = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Head:
     """What turns the last feature map into logits.
 

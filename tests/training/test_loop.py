@@ -19,7 +19,7 @@ def examples(images, views=1, seed=0):
     random = np.random.default_rng(seed)
     labels = np.arange(images) % 3
     inputs = np.eye(3)[labels] + random.normal(0, 0.3, (views, images, 3))
-    return Cached(tuple(inputs.astype(np.float16)), labels)
+    return Cached.of(labels, *inputs.astype(np.float16))
 
 
 def new_model():
@@ -57,7 +57,9 @@ def kept_epoch(epochs, images):
 def test_model_ends_with_the_weights_of_the_epoch_to_keep(tmp_path):
     model, validation = new_model(), examples(13, seed=1)
     epochs = run(tmp_path, model, validation=validation).epochs
-    logits = model(validation.views[0].astype(np.float32), training=False).numpy()
+    logits = model(
+        validation.views[0].parts[0].astype(np.float32), training=False
+    ).numpy()
     shifted = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     loss = -shifted[np.arange(13), validation.labels].mean()
     kept = kept_epoch(epochs, images=13)
@@ -158,7 +160,7 @@ def numbered(images, views=1):
     labels = np.arange(images) % 3
     inputs = np.arange(images)[np.newaxis, :, np.newaxis] + np.zeros((views, 1, 3))
     inputs += 0.25 * np.arange(views)[:, np.newaxis, np.newaxis]
-    return Cached(tuple(inputs.astype(np.float32)), labels)
+    return Cached.of(labels, *inputs.astype(np.float32))
 
 
 def test_every_epoch_takes_each_image_once():
@@ -195,7 +197,7 @@ def test_fewer_images_than_a_batch_still_train(tmp_path):
 
 
 def nobody():
-    return Cached((np.zeros((0, 3), np.float16),), np.zeros(0, int))
+    return Cached.of(np.zeros(0, int), np.zeros((0, 3), np.float16))
 
 
 def test_without_validation_every_epoch_runs_and_the_last_is_kept(tmp_path):
@@ -233,7 +235,7 @@ def uneven(images=40):
     labels = (np.arange(images) % 10 == 0).astype(int)
     inputs = np.repeat(2.0 * labels[:, np.newaxis], 3, axis=1)
     inputs += random.normal(0, 2, inputs.shape)
-    return Cached((inputs.astype(np.float32),), labels)
+    return Cached.of(labels, inputs.astype(np.float32))
 
 
 def drawn(balance, steps=4, batch_size=10, start=0, **changes):
@@ -294,7 +296,7 @@ def test_balanced_training_finds_more_of_the_small_class(tmp_path, balance):
             save_to=tmp_path / chosen / "fine_tune.npz",
             balance=chosen,
         )
-        inputs = uneven(400).views[0]
+        inputs = uneven(400).views[0].parts[0]
         found = np.asarray(model(inputs)).argmax(axis=1)
         shares[chosen] = found.mean()
     assert shares[balance] > 2 * shares["none"]
@@ -305,7 +307,7 @@ def test_phase_that_cuts_and_samples_resumes_to_the_same_weights(tmp_path):
     maps = np.random.default_rng(0).normal(
         labels[:, None, None, None], 1, (30, 4, 4, 2)
     )
-    train = Cached((maps.astype(np.float16),), labels)
+    train = Cached.of(labels, maps.astype(np.float16))
     phase = dataclasses.replace(PHASE, mixup=0.3, cutmix=1.0)
 
     def network():

@@ -11,7 +11,8 @@ from tl_keras.backbones.freezing import freeze_batch_normalization
 from tl_keras.config import Head
 from tl_keras.datasets import batches
 from tl_keras.datasets.square import Square
-from tl_keras.training import cache, loop, phases
+from tl_keras.training import loop, phases
+from tl_keras.training.cache import prefix
 from tl_keras.training.examples import Cached
 from tl_keras.training.head import attach
 from tl_keras.training.history import History
@@ -194,16 +195,16 @@ def test_nothing_is_cached_at_a_cut_where_all_trains(
 ):
     config = config.override(fine_tune={"unfreeze": "all"})
     asked = []
-    read = cache.PrefixCache.read
+    read = prefix.PrefixCache.read
 
-    def noted(self, manifest, outputs, **options):
-        asked.append(outputs)
-        return read(self, manifest, outputs, **options)
+    def noted(self, manifest, wanted, **options):
+        asked.extend(name for _, name in wanted)
+        return read(self, manifest, wanted, **options)
 
-    monkeypatch.setattr(cache.PrefixCache, "read", noted)
+    monkeypatch.setattr(prefix.PrefixCache, "read", noted)
     history = phases.train_head(classifier, manifest, config, History(tmp_path))
     phases.fine_tune(classifier, manifest, config, history)
-    assert set(asked) == {("avg",)}
+    assert set(asked) == {"avg"}
 
 
 def test_fine_tuning_keeps_batch_normalization_bit_equal(
@@ -236,11 +237,12 @@ def test_training_on_the_cached_cut_equals_training_on_images(
     classifier, manifest, config, tmp_path, monkeypatch
 ):
     """Same seed, no augmentation, no mixing; float32 in the cache, as in the images."""
-    monkeypatch.setitem(cache.DTYPES, "cut", np.dtype(np.float32))
     classifier = attach(classifier.backbone, manifest.class_names, Head(dropout=0.0))
     start = [weight.numpy() for weight in classifier.model.weights]
     config = config.override(
-        augment={"views": 1}, fine_tune={"epochs": 3, "ema_momentum": 0.0, "mixup": 0.0}
+        cache={"dtype": "float32"},
+        augment={"views": 1},
+        fine_tune={"epochs": 3, "ema_momentum": 0.0, "mixup": 0.0},
     )
     phases.fine_tune(classifier, manifest, config, History(tmp_path / "cached"))
     cached = [weight.numpy() for weight in classifier.model.weights]
@@ -250,7 +252,7 @@ def test_training_on_the_cached_cut_equals_training_on_images(
         chosen = manifest.split(split)
         data = batches.images(chosen, SQUARE, 64)
         pixels = np.concatenate([batch.numpy() for batch in data])
-        return Cached((pixels,), np.array(chosen.labels()))
+        return Cached.of(np.array(chosen.labels()), pixels)
 
     loop.train(
         whole_model(classifier),

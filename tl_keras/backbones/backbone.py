@@ -79,14 +79,38 @@ class Backbone:
         Raises:
             UsageError: If the network has no such part.
         """
-        cut = stages.output_of(self.network, self.last_frozen(unfreeze))
+        end = self.last_frozen(unfreeze)
+        return self.prefix(end), self.between(end, None)
+
+    def prefix(self, end: str | None) -> keras.Model:
+        """Returns the part from pixels in [0, 255] to a layer's output.
+
+        Args:
+            end: A layer through whose output every path runs; `None` leaves the
+                preprocessing alone.
+        """
+        cut = stages.output_of(self.network, end)
         inputs = self.inputs()
         outputs = self.preprocess(inputs)
         if cut is not self.network.input:
             frozen = keras.Model(self.network.input, cut, name="frozen")
             outputs = frozen(outputs)
-        prefix = keras.Model(inputs, outputs, name="prefix")
-        return prefix, _between(cut, self.network.output)
+        return keras.Model(inputs, outputs, name="prefix")
+
+    def between(self, start: str | None, end: str | None) -> keras.Model:
+        """Returns the part from one layer's output to another's.
+
+        Args:
+            start: A layer through whose output every path runs; `None` for the
+                preprocessed pixels.
+            end: One behind it; `None` for the last feature map.
+        """
+        last = stages.output_of(self.network, end) if end else self.network.output
+        return _between(stages.output_of(self.network, start), last)
+
+    def end_of_cut(self, place: int) -> str | None:
+        """Returns the layer that `place_of_cut` counted up to; of 0 there is none."""
+        return self.network.operations[place - 1].name if place else None
 
     def fingerprint(self) -> str:
         """Returns a digest of the weights and the preprocessing."""

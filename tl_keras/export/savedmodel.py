@@ -22,7 +22,7 @@ from tl_keras.export.verify import verify
 from tl_keras.files import replacing, write_json, write_text
 from tl_keras.progress import say
 from tl_keras.training import outputs
-from tl_keras.training.engine import constant_graph
+from tl_keras.training.engines.graph import constant_graph
 
 PACKAGES = ("tensorflow", "keras", "numpy", "tl_keras")
 

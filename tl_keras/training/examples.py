@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 
+from tl_keras.training.cache.rows import Rows
 from tl_keras.training.imbalance import repeats
 
 
@@ -39,12 +40,17 @@ class Cached:
     """Inputs that the frozen part of a network gave.
 
     Attributes:
-        views: One array a view, `(images, …)` each, possibly mapped from disk.
+        views: Of each view the rows of all images, `(images, …)`.
         labels: Class indices, `(images,)`, or multi-hot, `(images, classes)`.
     """
 
-    views: tuple[np.ndarray, ...]
+    views: tuple[Rows, ...]
     labels: np.ndarray
+
+    @classmethod
+    def of(cls, labels: np.ndarray, *views: np.ndarray) -> Self:
+        """Returns examples of arrays, one a view."""
+        return cls(tuple(Rows.of(view) for view in views), labels)
 
     def drawn(
         self, places: np.ndarray, epoch: int, random: np.random.Generator, batch: int
@@ -54,8 +60,17 @@ class Cached:
         # An image that is drawn again shows its next view.
         views = (views + repeats(places)) % len(self.views)
         for first in range(0, len(places), batch):
-            chosen = zip(views[first : first + batch], places[first : first + batch])
-            yield np.stack([self.views[view][place] for view, place in chosen])
+            yield self._rows(
+                views[first : first + batch], places[first : first + batch]
+            )
+
+    def _rows(self, views: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """Returns one view of each of some images."""
+        first = self.views[0]
+        rows = np.empty((len(places), *first.shape[1:]), first.dtype)
+        for view in np.unique(views):
+            rows[views == view] = self.views[view].take(places[views == view])
+        return rows
 
     def in_order(self, batch: int) -> Iterator[np.ndarray]:
         """Yields the first view."""

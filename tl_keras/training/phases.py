@@ -20,7 +20,7 @@ from tl_keras.training import (
     pointwise,
     regression,
 )
-from tl_keras.training.cache import CUT, PrefixCache
+from tl_keras.training.cache.prefix import PrefixCache
 from tl_keras.training.examples import Cached, Examples
 from tl_keras.training.head import Classifier
 from tl_keras.training.history import Epoch, History, log_text
@@ -41,9 +41,8 @@ def train_head(
         The history with this phase's epochs: one where the head is solved.
     """
     name, phase = "head", config.head_phase
-    cache = _cache(classifier, config)
     train, validation = (
-        _plain(cache, manifest, split, classifier, classifier.features)
+        _cached(classifier, manifest, config, split, classifier.features)
         for split in ("train", "validation")
     )
     if phase.solver == "gradient" or classifier.config.unsolvable:
@@ -121,21 +120,12 @@ def _inputs(
         return images.of_splits(
             manifest, classifier.image_size, classifier.class_names, config
         )
-    cache = _cache(classifier, config)
-    plain = _plain(cache, manifest, "train", classifier, CUT)
-    views = [
-        cache.read(
-            manifest.split("train"),
-            (CUT,),
-            what=f"train, view {view}",
-            augment=config.augment,
-            view=view,
-            seed=config.seed,
-        )[CUT]
-        for view in range(1, config.augment.views)
-    ]
-    train = Cached((*plain.views, *views), plain.labels)
-    return train, _plain(cache, manifest, "validation", classifier, CUT)
+    cut = _cache(classifier, config).cut(config.fine_tune.unfreeze)
+    train, validation = (
+        _cached(classifier, manifest, config, split, cut)
+        for split in ("train", "validation")
+    )
+    return train, validation
 
 
 def fine_tunes(config: Config) -> bool:
@@ -154,28 +144,35 @@ def _streams(classifier: Classifier, config: Config) -> bool:
 
 
 def _cache(classifier: Classifier, config: Config) -> PrefixCache:
-    """Returns the cache of the part that stays frozen in both phases."""
-    cuts = fine_tunes(config) and not _streams(classifier, config)
-    unfreeze = config.fine_tune.unfreeze if cuts else 0
-    folder = Path(config.data.cache_dir).expanduser() / "prefix"
-    square = Square.of(config.data, classifier.image_size)
-    return PrefixCache(classifier.backbone, unfreeze, folder, square)
+    """Returns the cache of what the frozen part computes."""
+    return PrefixCache(
+        classifier.backbone,
+        Path(config.data.cache_dir).expanduser() / "prefix",
+        Square.of(config.data, classifier.image_size),
+        config.augment,
+        config.seed,
+        config.cache,
+    )
 
 
-def _plain(
-    cache: PrefixCache,
-    manifest: Manifest,
-    split: str,
-    classifier: Classifier,
-    output: str,
+def _cached(
+    classifier: Classifier, manifest: Manifest, config: Config, split: str, output: str
 ) -> Cached:
-    """Returns a split's plain view; one pass gives both phases their inputs."""
+    """Returns an output of a split's images; one pass gives both phases theirs."""
     chosen = manifest.split(split)
     if not chosen.rows:
-        return Cached((np.zeros((0, 0)),), np.zeros(0, int))
-    names = (CUT, classifier.features) if cache.unfreeze else (classifier.features,)
-    arrays = cache.read(chosen, names, what=split, view=PLAIN_VIEW)
-    return Cached((arrays[output],), chosen.targets(classifier.class_names))
+        return Cached.of(np.zeros(0, int), np.zeros((0, 0)))
+    cache, views = _cache(classifier, config), 1
+    wanted = [(PLAIN_VIEW, classifier.features)]
+    if fine_tunes(config) and not _streams(classifier, config):
+        views = config.augment.views if split == "train" else 1
+        cut = cache.cut(config.fine_tune.unfreeze)
+        wanted += [(view, cut) for view in range(views)]
+    found = cache.read(chosen, wanted, what=split)
+    labels = chosen.targets(classifier.class_names)
+    return Cached(
+        tuple(rows for (_, name), rows in found.items() if name == output), labels
+    )
 
 
 def _solve(train: Cached, config: Config, kind: str, folder: Path) -> list[np.ndarray]:
@@ -201,7 +198,7 @@ def _figures(
     if not len(examples.labels):
         return {f"{prefix}loss": math.nan, f"{prefix}accuracy": math.nan}
     kernel, bias = weights
-    logits = (examples.views[0] @ kernel + bias).astype(float)
+    logits = (np.asarray(examples.views[0]) @ kernel + bias).astype(float)
     found = np.asarray(outputs.probabilities(logits, kind))
     loss = -np.log(found[np.arange(len(examples.labels)), examples.labels]).mean()
     accuracy = (found.argmax(axis=1) == examples.labels).mean()

@@ -1,0 +1,1 @@
+"""What the frozen part of a network computes, kept on disk: it runs once per view."""
