@@ -8,9 +8,11 @@ import pytest
 
 from tl_keras.config import Phase
 from tl_keras.errors import StorageError, TlKerasError
-from tl_keras.training import loop
+from tl_keras.training import feeding, loop
 from tl_keras.training.examples import Cached
+from tl_keras.training.feeding import Plan
 from tl_keras.training.history import History
+from tl_keras.training.keeper import Keeper
 
 PHASE = Phase(epochs=4, batch_size=8, learning_rate=0.1, ema_momentum=0.9, patience=9)
 
@@ -100,7 +102,7 @@ def test_killed_phase_resumes_to_the_same_weights(tmp_path, monkeypatch, after):
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop._Keeper, "on_train_batch_end", kill_at, raising=False)
+        patch.setattr(Keeper, "on_train_batch_end", kill_at, raising=False)
         with pytest.raises(Killed):
             run(tmp_path / "killed", new_model())
     resumed = new_model()
@@ -152,7 +154,7 @@ def test_loss_that_is_not_a_number_names_the_cure(tmp_path):
 
 
 def epoch_of(train, start, steps=3, batch_size=10):
-    data = loop._epochs(train, new_model(), batch_size, steps, PHASE, 0, start)
+    data = feeding.epochs(train, new_model(), Plan(PHASE, batch_size, steps, 0), start)
     return [inputs.numpy() for inputs, _ in data.take(steps)]
 
 
@@ -169,7 +171,7 @@ def test_every_epoch_takes_each_image_once():
 
 
 def test_order_of_an_epoch_depends_on_its_number_alone():
-    both = loop._epochs(numbered(30), new_model(), 10, 3, PHASE, 0, 0)
+    both = feeding.epochs(numbered(30), new_model(), Plan(PHASE, 10, 3, 0), 0)
     second = [inputs.numpy() for inputs, _ in both.take(6)][3:]
     np.testing.assert_array_equal(epoch_of(numbered(30), start=1), second)
 
@@ -185,10 +187,10 @@ def test_views_are_mixed_within_an_epoch():
 
 
 def test_validation_takes_the_last_partial_batch():
-    images = loop.PREDICT_BATCH_SIZE + 1
-    data = loop._in_order(numbered(images), new_model())
+    images = feeding.PREDICT_BATCH_SIZE + 1
+    data = feeding.in_order(numbered(images), new_model())
     sizes = [len(inputs) for inputs, _ in data]
-    assert sizes == [loop.PREDICT_BATCH_SIZE, 1]
+    assert sizes == [feeding.PREDICT_BATCH_SIZE, 1]
 
 
 def test_fewer_images_than_a_batch_still_train(tmp_path):
@@ -241,7 +243,8 @@ def uneven(images=40):
 def drawn(balance, steps=4, batch_size=10, start=0, **changes):
     phase = dataclasses.replace(PHASE, **changes)
     model = two_classes()
-    data = loop._epochs(uneven(), model, batch_size, steps, phase, 0, start, balance)
+    plan = Plan(phase, batch_size, steps, 0, balance)
+    data = feeding.epochs(uneven(), model, plan, start)
     return [[part.numpy() for part in batch] for batch in data.take(steps)]
 
 
@@ -274,7 +277,7 @@ def test_sampling_draws_both_classes_equally_often():
 
 def test_sampled_epoch_depends_on_its_number_alone():
     model = two_classes()
-    both = loop._epochs(uneven(), model, 10, 4, PHASE, 0, 0, "sampling")
+    both = feeding.epochs(uneven(), model, Plan(PHASE, 10, 4, 0, "sampling"), 0)
     second = [batch[0].numpy() for batch in both.take(8)][4:]
     again = [batch[0] for batch in drawn("sampling", start=1)]
     np.testing.assert_array_equal(again, second)
@@ -334,7 +337,7 @@ def test_phase_that_cuts_and_samples_resumes_to_the_same_weights(tmp_path):
 
     whole = fit(tmp_path / "whole")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop._Keeper, "on_epoch_begin", stop_at(2))
+        patch.setattr(Keeper, "on_epoch_begin", stop_at(2))
         with pytest.raises(Killed):
             fit(tmp_path / "killed")
     for weight, expected in zip(
@@ -345,7 +348,7 @@ def test_phase_that_cuts_and_samples_resumes_to_the_same_weights(tmp_path):
 
 def stop_at(number):
     """Returns what dies at the start of an epoch."""
-    begin = loop._Keeper.on_epoch_begin
+    begin = Keeper.on_epoch_begin
 
     def stop(keeper, epoch, logs=None):
         if epoch == number:
