@@ -1,4 +1,4 @@
-"""The optimizer: its schedules, shares of the rate, clipping, several steps an update."""
+"""The optimizer: schedules, shares of the rate, clipping, updates in pieces."""
 
 import dataclasses
 
