@@ -1,8 +1,10 @@
 """Images as a phase learns from them: another random view of each in every epoch."""
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 
@@ -68,6 +70,15 @@ class Images:
             return (images.numpy() for images in batches.read(data))
         starts = range(0, len(self._decoded), batch)
         return (self._decoded[first : first + batch] for first in starts)
+
+    def at(self, side: int) -> Self:
+        """Returns the same images at another size, with the same views.
+
+        Args:
+            side: In pixels. They are decoded anew: nothing is enlarged or shrunk twice.
+        """
+        square = dataclasses.replace(self.square, side=side)
+        return dataclasses.replace(self, square=square)
 
     @cached_property
     def _decoded(self) -> np.ndarray | None:

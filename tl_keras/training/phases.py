@@ -18,6 +18,7 @@ from tl_keras.training import (
     loop,
     outputs,
     pointwise,
+    progressive,
     regression,
 )
 from tl_keras.training.cache.prefix import PrefixCache
@@ -96,7 +97,8 @@ def fine_tune(
     )
     train, validation = _inputs(classifier, manifest, config)
     quick = pointwise.as_products(part)
-    history = loop.train(
+    learn = progressive.train if phase.start_size else loop.train
+    history = learn(
         quick,
         train,
         validation,
