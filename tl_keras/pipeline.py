@@ -33,7 +33,7 @@ from tl_keras.run import (
     remove_checkpoints,
 )
 from tl_keras.sections import Data
-from tl_keras.training import memory, phases, scratch
+from tl_keras.training import memory, phases, progressive, scratch
 from tl_keras.training.history import log_picture
 from tl_keras.training.outputs import MULTI_LABEL
 from tl_keras.training.scratch import Network
@@ -233,4 +233,5 @@ def _build(config: Config, manifest: Manifest) -> Backbone | Network:
         chosen.name, weights=chosen.weights, image_size=chosen.image_size
     )
     backbone.last_frozen(config.fine_tune.unfreeze)
+    progressive.require(backbone, config)
     return backbone

@@ -1,8 +1,10 @@
 """Images as a phase learns from them: another random view of each in every epoch."""
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 
@@ -87,6 +89,15 @@ class Images:
     def _chosen(self, places: np.ndarray) -> Manifest:
         """Returns the manifest of some images in that order."""
         return self.manifest.with_rows(tuple(self.manifest.rows[p] for p in places))
+
+    def at(self, side: int) -> Self:
+        """Returns the same images at another size, with the same views.
+
+        Args:
+            side: In pixels. They are decoded anew: nothing is enlarged or shrunk twice.
+        """
+        square = dataclasses.replace(self.square, side=side)
+        return dataclasses.replace(self, square=square)
 
     @cached_property
     def _decoded(self) -> np.ndarray | None:

@@ -25,6 +25,7 @@ from tl_keras.training import (
     loop,
     outputs,
     pointwise,
+    progressive,
     regression,
 )
 from tl_keras.training.examples import Cached
@@ -137,7 +138,8 @@ def _train_part(
         phase.unfreeze, train_batch_norm=phase.train_batch_norm
     )
     quick = pointwise.as_products(part)
-    history = loop.train(
+    learn = progressive.train if phase.start_size else loop.train
+    history = learn(
         quick,
         *examples,
         name=FINE_TUNE,
