@@ -9,11 +9,8 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from tl_keras import preparation
-from tl_keras.backbones import catalogue
-from tl_keras.backbones.backbone import Backbone
 from tl_keras.config import Config
 from tl_keras.datasets import sources
 from tl_keras.datasets.checking import check
@@ -33,10 +30,9 @@ from tl_keras.run import (
     remove_checkpoints,
 )
 from tl_keras.sections import Data
-from tl_keras.training import memory, phases, scratch
+from tl_keras.training import phases, scratch
 from tl_keras.training.history import log_picture
 from tl_keras.training.outputs import MULTI_LABEL
-from tl_keras.training.scratch import Network
 
 CONFUSION_MATRIX, PREDICTIONS = "confusion_matrix.png", "predictions.csv"
 
@@ -77,9 +73,9 @@ def train(
     config = (config or Config()).override(**overrides)
     folder = Path(runs) / (name or preparation.default_name(source))
     refuse_existing(folder, overwrite)
-    _prepare_tensorflow(config)
+    preparation.prepare_tensorflow(config)
     config, manifest = preparation.prepare(source, config)
-    built = _build(config, manifest)
+    built = preparation.build(config, manifest)
     create(folder, title(source), manifest, config)
     return _go_on(Run(folder, built))
 
@@ -94,7 +90,7 @@ def resume(folder: str | os.PathLike) -> Run:
         UsageError: If it is no run folder.
     """
     run = load_run(folder)
-    _prepare_tensorflow(run.config)
+    preparation.prepare_tensorflow(run.config)
     return _go_on(run)
 
 
@@ -211,26 +207,3 @@ def _figures(
 def _export(run: Run, folder: str) -> dict[str, Any]:
     """Exports the classifier and notes where."""
     return {"export": str(run.export(folder).path)}
-
-
-def _prepare_tensorflow(config: Config) -> None:
-    """Sets memory and seeds, and exact repetition where it is asked for."""
-    memory.keep_freed()
-    keras.utils.set_random_seed(config.seed)
-    if config.deterministic:
-        tf.config.experimental.enable_op_determinism()
-
-
-def _build(config: Config, manifest: Manifest) -> Backbone | Network:
-    """Loads the backbone, and refuses a freeze boundary that it does not have.
-
-    Where the network is trained from random weights, builds that.
-    """
-    if config.scratch.name:
-        return scratch.build(config, manifest.class_names)
-    chosen = config.backbone
-    backbone = catalogue.load(
-        chosen.name, weights=chosen.weights, image_size=chosen.image_size
-    )
-    backbone.last_frozen(config.fine_tune.unfreeze)
-    return backbone
