@@ -28,7 +28,7 @@ FLOORS = (
     {"training"},
     {"evaluation", "export"},
     {"run"},
-    {"preparation"},
+    {"preparation", "budget"},
     {"arguments", "pipeline", "learning_rate", "summary", "listing", "inspection"},
     {"commands"},
     {"cli", "__init__", "__main__"},

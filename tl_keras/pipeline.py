@@ -1,6 +1,7 @@
 """The chain from labelled images to a trained, evaluated and exported classifier."""
 
 import dataclasses
+import functools
 import os
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import keras
 import numpy as np
 
 from tl_keras import preparation
+from tl_keras.budget import planning, steps
 from tl_keras.config import Config
 from tl_keras.datasets import sources
 from tl_keras.datasets.checking import check
@@ -44,6 +46,7 @@ def train(
     name: str | None = None,
     runs: str | os.PathLike = "runs",
     overwrite: bool = False,
+    since: float | None = None,
     **overrides: Any,
 ) -> Run:
     """Trains a classifier on `source` and evaluates it on images it never saw.
@@ -56,6 +59,8 @@ def train(
         name: The run folder's name; `None` makes one of the source and the time.
         runs: Where run folders go.
         overwrite: Replaces the run folder of that name.
+        since: When `config.time_budget` began, in seconds of `time.monotonic`; `None`
+            for now.
         **overrides: Changes to `config`: a section takes a dict of its fields, as in
             `fine_tune={"epochs": 5}`; `backbone="…"` takes a name.
 
@@ -70,6 +75,7 @@ def train(
         StorageError: If a folder is full or cannot be written.
         ExportError: If `config.export.folder` is set and the export differs.
     """
+    since = time.monotonic() if since is None else since
     config = (config or Config()).override(**overrides)
     folder = Path(runs) / (name or preparation.default_name(source))
     refuse_existing(folder, overwrite)
@@ -77,7 +83,10 @@ def train(
     config, manifest = preparation.prepare(source, config)
     built = preparation.build(config, manifest)
     create(folder, title(source), manifest, config)
-    return _go_on(Run(folder, built))
+    run = Run(folder, built)
+    if config.time_budget:
+        run.finish("prepare", time.monotonic() - since)
+    return _go_on(run)
 
 
 def resume(folder: str | os.PathLike) -> Run:
@@ -153,6 +162,8 @@ def _go_on(run: Run) -> Run:
     config = run.config
     if config.scratch.name:
         _step(run, scratch.PHASE, lambda: _train(run, scratch.train))
+    elif config.time_budget:
+        _train_in_time(run)
     else:
         _step(run, "head", lambda: _train(run, phases.train_head))
         if phases.fine_tunes(config):
@@ -162,6 +173,18 @@ def _go_on(run: Run) -> Run:
         _step(run, "export", lambda: _export(run, config.export.folder))
     remove_checkpoints(run)
     return run
+
+
+def _train_in_time(run: Run) -> None:
+    """Runs both phases, or the head's alone, as the time budget allows."""
+    clock = steps.Clock.of(run)
+    _step(run, "plan", lambda: steps.make_plan(run, clock))
+    _step(run, "head", lambda: _train(run, phases.train_head))
+    _step(run, "correct_epochs", lambda: steps.correct_epochs(run, clock))
+    if phases.fine_tunes(run.config):
+        deadline = steps.deadline(planning.load(run.folder), clock)
+        fine_tune = functools.partial(phases.fine_tune, deadline=deadline)
+        _step(run, "fine_tune", lambda: _train(run, fine_tune))
 
 
 def _step(run: Run, name: str, work: Callable[[], dict[str, Any] | None]) -> None:

@@ -87,7 +87,7 @@ def range_test(
         TlKerasError: If the loss does not fall before it explodes.
     """
     before = model.get_weights()
-    _compile(model, phase, lowest, kind)
+    compile_for(model, phase, kind)
     batch_size = min(phase.batch_size, len(train.labels))
     steps = min(steps, max(FEWEST_STEPS, MOST_EPOCHS * len(train.labels) // batch_size))
     rates = np.geomspace(lowest, highest, steps).tolist()
@@ -171,10 +171,12 @@ def _explodes(losses: Sequence[float], untrained: Sequence[float]) -> bool:
     return not math.isfinite(curve[-1]) or curve[-1] > EXPLODED * min(curve)
 
 
-def _compile(model: keras.Model, phase: Phase, rate: float, kind: str) -> None:
-    """Sets the optimizer and the loss of the phase, without its schedule."""
+def compile_for(model: keras.Model, phase: Phase, kind: str) -> None:
+    """Sets the optimizer and the loss of a phase, without its schedule."""
     optimizer = keras.optimizers.AdamW(
-        rate,
+        phase.learning_rate,
+        use_ema=phase.ema_momentum > 0,
+        ema_momentum=phase.ema_momentum,
         weight_decay=phase.weight_decay,
         global_clipnorm=phase.clip_norm or None,
     )

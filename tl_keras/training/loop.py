@@ -31,6 +31,7 @@ def train(
     save_to: Path,
     kind: str = outputs.MULTI_CLASS,
     balance: str = "none",
+    deadline: float | None = None,
 ) -> History:
     """Trains `model` and leaves it with the weights of its best epoch.
 
@@ -49,6 +50,9 @@ def train(
         save_to: The phase's checkpoint, written at the end of every epoch.
         kind: What the logits stand for: see `training.outputs`.
         balance: What is done about classes of different size: `Data.imbalance`.
+        deadline: When to be done, in seconds of `time.monotonic`: no epoch starts
+            that would end later, were it as long as the one before. One epoch runs
+            in any case.
 
     Returns:
         The history with this phase's epochs.
@@ -62,6 +66,7 @@ def train(
     keeper = _Keeper(
         name, phase, history.until(name, start), save_to, best, len(validation.labels)
     )
+    keeper.deadline = math.inf if deadline is None else deadline
     held_out = _in_order(validation, model) if len(validation.labels) else None
     if held_out and not keeper.best.weights:
         # What the phase starts from is the first candidate: training that makes
@@ -213,6 +218,7 @@ class _Keeper(keras.callbacks.Callback):
         self.history, self.best = history, best
         self.validation_images = validation_images
         self.epoch, self.started = 0, 0.0
+        self.deadline = math.inf
         self.averages: keras.callbacks.SwapEMAWeights | None = None
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -248,6 +254,9 @@ class _Keeper(keras.callbacks.Callback):
             )
         )
         checkpoint.save(self.path, self.model, epoch + 1, self.best)
+        now = time.monotonic()
+        if 2 * now - self.started > self.deadline:
+            self.model.stop_training = True
         if self.epoch - self.best.epoch >= self.phase.patience:
             self.model.stop_training = True
 

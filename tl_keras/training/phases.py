@@ -73,7 +73,12 @@ def train_head(
 
 
 def fine_tune(
-    classifier: Classifier, manifest: Manifest, config: Config, history: History
+    classifier: Classifier,
+    manifest: Manifest,
+    config: Config,
+    history: History,
+    *,
+    deadline: float | None = None,
 ) -> History:
     """Trains the last stages and the head on what the frozen stages computed once.
 
@@ -86,6 +91,7 @@ def fine_tune(
         manifest: The images with their splits.
         config: What to do.
         history: The epochs before.
+        deadline: When to be done: see `loop.train`.
 
     Returns:
         The history with this phase's epochs.
@@ -107,6 +113,7 @@ def fine_tune(
         save_to=checkpoint_path(history.folder, name),
         kind=classifier.outputs,
         balance=config.data.imbalance,
+        deadline=deadline,
     )
     pointwise.copy_weights(quick, part)
     return history
