@@ -12,15 +12,24 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # A module imports from lower floors, and from its own folder. See DESIGN's floors in
 # the README's folder map.
 FLOORS = (
-    {"errors", "registry", "fields", "sections", "config", "files", "progress"},
+    {
+        "errors",
+        "registry",
+        "fields",
+        "durations",
+        "sections",
+        "config",
+        "files",
+        "progress",
+    },
     {"datasets"},
     {"architectures"},
     {"backbones"},
     {"training"},
     {"evaluation", "export"},
     {"run"},
-    {"preparation"},
-    {"arguments", "pipeline", "summary", "listing", "inspection"},
+    {"preparation", "budget"},
+    {"arguments", "pipeline", "learning_rate", "summary", "listing", "inspection"},
     {"commands"},
     {"cli", "__init__", "__main__"},
 )
@@ -28,8 +37,10 @@ FLOORS = (
 NEIGHBOURS = {
     ("registry", "errors"),
     ("config", "errors"),
+    ("config", "durations"),
     ("config", "fields"),
     ("config", "sections"),
+    ("durations", "fields"),
     ("sections", "fields"),
     ("fields", "errors"),
     ("fields", "registry"),

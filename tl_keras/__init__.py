@@ -9,6 +9,7 @@ _PUBLIC = {
     "TlKerasError": "tl_keras.errors",
     "check": "tl_keras.preparation",
     "train": "tl_keras.pipeline",
+    "find_learning_rate": "tl_keras.learning_rate",
     "resume": "tl_keras.pipeline",
     "evaluate": "tl_keras.pipeline",
     "load": "tl_keras.pipeline",

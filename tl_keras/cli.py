@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from jsonargparse import ArgumentParser
 
 from tl_keras.arguments import Parser, check_config_file, spelled_out
-from tl_keras.commands import augment, check, networks, train, use
+from tl_keras.commands import augment, check, find_lr, networks, train, use
 from tl_keras.commands.train import INTERRUPTED, config_of
 from tl_keras.errors import TlKerasError, UsageError
 
@@ -18,6 +18,7 @@ PRINT_CONFIG = "--print_config"
 COMMANDS = {
     "check": (check.check, check.add_check),
     "train": (train.train, train.add_train),
+    "find-lr": (find_lr.find_lr, find_lr.add_find_lr),
     "evaluate": (use.evaluate, use.add_evaluate),
     "predict": (use.predict, use.add_predict),
     "resume": (train.resume, train.add_resume),

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import yaml
 
+from tl_keras import durations
 from tl_keras.errors import UsageError
 from tl_keras.fields import override, require
 from tl_keras.sections import Augment, Cache, Data, Head
@@ -231,6 +232,10 @@ class Config:
     export: Export = field(default_factory=Export)
 
     def __post_init__(self) -> None:
+        if self.time_budget is not None:
+            durations.seconds(self.time_budget, "time_budget")
+            scratch, rule = self.scratch.name, "null with a time_budget"
+            require(scratch is None, "scratch.name", rule, scratch)
         solver, more = self.head_phase.solver, self.head.unsolvable
         rule = f"auto or gradient with {more}"
         require(solver != "lbfgs" or not more, "head_phase.solver", rule, solver)

@@ -1,6 +1,7 @@
 """The chain from labelled images to a trained, evaluated and exported classifier."""
 
 import dataclasses
+import functools
 import os
 import time
 from collections.abc import Callable
@@ -9,11 +10,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from tl_keras import preparation
-from tl_keras.backbones import catalogue
-from tl_keras.backbones.backbone import Backbone
+from tl_keras.budget import planning, steps
 from tl_keras.config import Config
 from tl_keras.datasets import sources
 from tl_keras.datasets.checking import check
@@ -33,10 +32,9 @@ from tl_keras.run import (
     remove_checkpoints,
 )
 from tl_keras.sections import Data
-from tl_keras.training import memory, phases, progressive, scratch
+from tl_keras.training import phases, scratch
 from tl_keras.training.history import log_picture
 from tl_keras.training.outputs import MULTI_LABEL
-from tl_keras.training.scratch import Network
 
 CONFUSION_MATRIX, PREDICTIONS = "confusion_matrix.png", "predictions.csv"
 
@@ -48,6 +46,7 @@ def train(
     name: str | None = None,
     runs: str | os.PathLike = "runs",
     overwrite: bool = False,
+    since: float | None = None,
     **overrides: Any,
 ) -> Run:
     """Trains a classifier on `source` and evaluates it on images it never saw.
@@ -60,6 +59,8 @@ def train(
         name: The run folder's name; `None` makes one of the source and the time.
         runs: Where run folders go.
         overwrite: Replaces the run folder of that name.
+        since: When `config.time_budget` began, in seconds of `time.monotonic`; `None`
+            for now.
         **overrides: Changes to `config`: a section takes a dict of its fields, as in
             `fine_tune={"epochs": 5}`; `backbone="…"` takes a name.
 
@@ -74,14 +75,18 @@ def train(
         StorageError: If a folder is full or cannot be written.
         ExportError: If `config.export.folder` is set and the export differs.
     """
+    since = time.monotonic() if since is None else since
     config = (config or Config()).override(**overrides)
     folder = Path(runs) / (name or preparation.default_name(source))
     refuse_existing(folder, overwrite)
-    _prepare_tensorflow(config)
+    preparation.prepare_tensorflow(config)
     config, manifest = preparation.prepare(source, config)
-    built = _build(config, manifest)
+    built = preparation.build(config, manifest)
     create(folder, title(source), manifest, config)
-    return _go_on(Run(folder, built))
+    run = Run(folder, built)
+    if config.time_budget:
+        run.finish("prepare", time.monotonic() - since)
+    return _go_on(run)
 
 
 def resume(folder: str | os.PathLike) -> Run:
@@ -94,7 +99,7 @@ def resume(folder: str | os.PathLike) -> Run:
         UsageError: If it is no run folder.
     """
     run = load_run(folder)
-    _prepare_tensorflow(run.config)
+    preparation.prepare_tensorflow(run.config)
     return _go_on(run)
 
 
@@ -157,6 +162,8 @@ def _go_on(run: Run) -> Run:
     config = run.config
     if config.scratch.name:
         _step(run, scratch.PHASE, lambda: _train(run, scratch.train))
+    elif config.time_budget:
+        _train_in_time(run)
     else:
         _step(run, "head", lambda: _train(run, phases.train_head))
         if phases.fine_tunes(config):
@@ -166,6 +173,18 @@ def _go_on(run: Run) -> Run:
         _step(run, "export", lambda: _export(run, config.export.folder))
     remove_checkpoints(run)
     return run
+
+
+def _train_in_time(run: Run) -> None:
+    """Runs both phases, or the head's alone, as the time budget allows."""
+    clock = steps.Clock.of(run)
+    _step(run, "plan", lambda: steps.make_plan(run, clock))
+    _step(run, "head", lambda: _train(run, phases.train_head))
+    _step(run, "correct_epochs", lambda: steps.correct_epochs(run, clock))
+    if phases.fine_tunes(run.config):
+        deadline = steps.deadline(planning.load(run.folder), clock)
+        fine_tune = functools.partial(phases.fine_tune, deadline=deadline)
+        _step(run, "fine_tune", lambda: _train(run, fine_tune))
 
 
 def _step(run: Run, name: str, work: Callable[[], dict[str, Any] | None]) -> None:
@@ -211,27 +230,3 @@ def _figures(
 def _export(run: Run, folder: str) -> dict[str, Any]:
     """Exports the classifier and notes where."""
     return {"export": str(run.export(folder).path)}
-
-
-def _prepare_tensorflow(config: Config) -> None:
-    """Sets memory and seeds, and exact repetition where it is asked for."""
-    memory.keep_freed()
-    keras.utils.set_random_seed(config.seed)
-    if config.deterministic:
-        tf.config.experimental.enable_op_determinism()
-
-
-def _build(config: Config, manifest: Manifest) -> Backbone | Network:
-    """Loads the backbone, and refuses a freeze boundary that it does not have.
-
-    Where the network is trained from random weights, builds that.
-    """
-    if config.scratch.name:
-        return scratch.build(config, manifest.class_names)
-    chosen = config.backbone
-    backbone = catalogue.load(
-        chosen.name, weights=chosen.weights, image_size=chosen.image_size
-    )
-    backbone.last_frozen(config.fine_tune.unfreeze)
-    progressive.require(backbone, config)
-    return backbone

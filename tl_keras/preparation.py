@@ -6,8 +6,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import keras
+import tensorflow as tf
+
 from tl_keras.architectures.names import ARCHITECTURES
 from tl_keras.backbones import catalogue
+from tl_keras.backbones.backbone import Backbone
 from tl_keras.config import Config
 from tl_keras.datasets import augmentation, sources, split
 from tl_keras.datasets.checking import check as checking
@@ -17,8 +21,9 @@ from tl_keras.datasets.sources.finding import Source, title
 from tl_keras.errors import UsageError
 from tl_keras.progress import say
 from tl_keras.registry import lookup
-from tl_keras.training import heads
+from tl_keras.training import heads, memory, progressive, scratch
 from tl_keras.training.outputs import MULTI_LABEL
+from tl_keras.training.scratch import Network
 
 
 def prepare(source: Source, config: Config) -> tuple[Config, Manifest]:
@@ -46,6 +51,30 @@ def prepare(source: Source, config: Config) -> tuple[Config, Manifest]:
     checking.tell(findings)
     manifest = split.deal(findings.usable(), config.data)
     return with_image_size(config, manifest), manifest
+
+
+def prepare_tensorflow(config: Config) -> None:
+    """Sets memory and seeds, and exact repetition where it is asked for."""
+    memory.keep_freed()
+    keras.utils.set_random_seed(config.seed)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+def build(config: Config, manifest: Manifest) -> Backbone | Network:
+    """Loads the backbone, and refuses a freeze boundary that it does not have.
+
+    Where the network is trained from random weights, builds that.
+    """
+    if config.scratch.name:
+        return scratch.build(config, manifest.class_names)
+    chosen = config.backbone
+    backbone = catalogue.load(
+        chosen.name, weights=chosen.weights, image_size=chosen.image_size
+    )
+    backbone.last_frozen(config.fine_tune.unfreeze)
+    progressive.require(backbone, config)
+    return backbone
 
 
 def check(source: Source, **data: Any) -> Findings:

@@ -161,6 +161,12 @@ class Run:
         )
         write_json(self.folder / STATE, dataclasses.asdict(changed))
 
+    def settle(self, config: Config) -> None:
+        """Changes the config before the steps that read it."""
+        write_text(self.folder / CONFIG, config.to_yaml())
+        # It was read already.
+        self.__dict__.pop("config", None)
+
     def save_weights(self) -> None:
         """Keeps the classifier's weights as they are now."""
         with replacing(self.folder / WEIGHTS) as temporary:

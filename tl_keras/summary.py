@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from tl_keras.budget import planning
+from tl_keras.durations import readable
 from tl_keras.evaluation.predictions import Prediction
 from tl_keras.run import CONFIG, METRICS, Run
 
@@ -68,6 +70,12 @@ def _what(run: Run) -> Table:
         epochs = len(run.history.of(step))
         detail = f", {epochs} epochs" if epochs > 1 else ""
         table.add_row(f"Time: {step.replace('_', '-')}", f"{seconds:.1f} s{detail}")
+    plan = planning.load(run.folder)
+    if plan:
+        spent = readable(sum(state.seconds.values()))
+        table.add_row("Time budget", readable(plan.budget))
+        table.add_row("Planned, taken", f"{readable(plan.planned)}, {spent}")
+        table.add_row("What it allowed", str(plan.chosen))
     return table
 
 

@@ -1,6 +1,7 @@
 """`tl-keras train` and `tl-keras resume`."""
 
 import dataclasses
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ def train(options: Namespace) -> int:
     """Train on a folder of images (one sub-folder a class), evaluate and export."""
     if options.source is None:
         raise UsageError(f"Give a source: {SOURCES}.")
+    started = time.monotonic()
     pipeline, config = load_pipeline(), config_of(options)
     name = options.name or pipeline.preparation.default_name(options.source)
     if config.export.folder is None and not options.no_export:
@@ -38,6 +40,7 @@ def train(options: Namespace) -> int:
             name=name,
             runs=options.runs,
             overwrite=options.overwrite,
+            since=started,
         ),
     )
 

@@ -26,6 +26,7 @@ from tl_keras.training import (
     outputs,
     pointwise,
     progressive,
+    rates,
     regression,
 )
 from tl_keras.training.examples import Cached
@@ -80,7 +81,12 @@ def train_head(
 
 
 def fine_tune(
-    classifier: Classifier, manifest: Manifest, config: Config, history: History
+    classifier: Classifier,
+    manifest: Manifest,
+    config: Config,
+    history: History,
+    *,
+    deadline: float | None = None,
 ) -> History:
     """Trains the last stages and the head on what the frozen stages computed once.
 
@@ -96,6 +102,7 @@ def fine_tune(
         manifest: The images with their splits.
         config: What to do.
         history: The epochs before.
+        deadline: When to be done: see `loop.train`.
 
     Returns:
         The history with this phase's epochs.
@@ -115,6 +122,7 @@ def fine_tune(
             seed=config.seed + number,
             history=dataclasses.replace(history, settled=settled),
             save_to=checkpoint_path(history.folder, name),
+            deadline=deadline,
         )
         settled = len(trained.of(FINE_TUNE))
         # A part that was finished before gives its own epochs only; those of the parts
@@ -132,6 +140,7 @@ def _train_part(
     seed: int,
     history: History,
     save_to: Path,
+    deadline: float | None,
 ) -> History:
     """Fine-tunes what lies behind one freeze boundary, from the weights as they are."""
     part = classifier.trainable_part(
@@ -149,6 +158,7 @@ def _train_part(
         save_to=save_to,
         kind=classifier.outputs,
         balance=config.data.imbalance,
+        deadline=deadline,
         **_shares(classifier, phase),
     )
     pointwise.copy_weights(quick, part)
@@ -159,8 +169,6 @@ def _shares(classifier: Classifier, phase: FineTune) -> dict[str, dict[str, floa
     """Returns what tells the loop each layer's share of the learning rate."""
     if phase.layer_decay == 1:
         return {}
-    from tl_keras.training import rates
-
     shares = rates.by_block(classifier.backbone, phase.unfreeze, phase.layer_decay)
     return {"multipliers": shares}
 
