@@ -1,5 +1,7 @@
 """Which engine runs a network: the fastest here, if it computes what Keras does."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 
@@ -8,7 +10,12 @@ from tl_keras.training.engines.graph import Graph
 
 
 def choose(
-    model: keras.Model, sample: np.ndarray, *, total: int, name: str = "auto"
+    model: keras.Model,
+    sample: np.ndarray,
+    *,
+    total: int,
+    name: str = "auto",
+    folder: Path | None = None,
 ) -> Engine:
     """Returns an engine for a network.
 
@@ -17,5 +24,6 @@ def choose(
         sample: Some of its inputs: uint8 images, or float16 feature maps.
         total: How many inputs are to be run: for few, nothing is converted.
         name: `auto`, or an engine by name.
+        folder: Where choices and conversions are remembered.
     """
     return Graph(model, sample.dtype)
