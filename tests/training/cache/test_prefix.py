@@ -1,12 +1,16 @@
 """The prefix cache: right numbers, engines once, never stale."""
 
+import contextlib
 import dataclasses
 import shutil
+import threading
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tl_keras.datasets import batches
+from tl_keras.datasets.images import decode_and_resize
 from tl_keras.datasets.square import Square
 from tl_keras.errors import StorageError, UsageError
 from tl_keras.sections import Augment, Cache
@@ -389,3 +393,125 @@ def test_cut_of_another_view_is_not_gone_on_from(cache, manifest, decoded):
     decoded.clear()
     read(cache, manifest, (1, "avg"))
     assert len(decoded) == 36
+
+
+def damage(cache, manifest, *shards):
+    """Changes a byte of some shards of the cut; returns the file."""
+    found = cache.entries(manifest, [cut_of(cache)])[cut_of(cache)]
+    path = found.path / "rows.bin"
+    content = bytearray(path.read_bytes())
+    for shard in shards:
+        content[found.facts.stretch(shard)[0] + 3] ^= 64
+    path.write_bytes(content)
+    return path
+
+
+def test_damaged_shards_are_said_and_computed_anew_and_no_other(
+    cache, manifest, engines, decoded, capsys
+):
+    whole = np.array(read(cache, manifest, cut_of(cache), (0, "avg"))[cut_of(cache)])
+    decoded.clear(), engines.forget()
+    damage(cache, manifest, 2, 7)
+    found = read(cache, manifest, cut_of(cache), (0, "avg"))[cut_of(cache)]
+    np.testing.assert_array_equal(found, whole)
+    assert engines.counts == [8]
+    rows = *manifest.rows[8:12], *manifest.rows[28:32]
+    assert decoded == [row.path for row in rows]
+    name = cache.entries(manifest, [cut_of(cache)])[cut_of(cache)].path.name
+    said = f"2 of 9 parts of the cache entry {name} (cut7, view 0) are damaged"
+    assert said in capsys.readouterr().err
+
+
+def test_interrupted_computing_goes_on_behind_the_last_whole_shard(
+    cache, manifest, engines, monkeypatch
+):
+    def stop(watched, inputs):
+        if watched._log.counts[0] == 20:
+            raise KeyboardInterrupt
+        return call(watched, inputs)
+
+    expected = np.array(read(cache, manifest, cut_of(cache)))
+    shutil.rmtree(cache.folder)
+    engines.forget()
+    call = Watched.__call__
+    engines.batch_size = 2
+    monkeypatch.setattr(Watched, "__call__", stop)
+    with pytest.raises(KeyboardInterrupt):
+        read(cache, manifest, cut_of(cache))
+    monkeypatch.setattr(Watched, "__call__", call)
+    np.testing.assert_allclose(read(cache, manifest, cut_of(cache)), expected, 1e-3)
+    assert engines.counts == [20, 16]
+
+
+def test_part_that_another_output_lacks_is_not_written_to_the_whole_one(
+    cache, manifest, engines
+):
+    wanted = cut_of(cache), (0, "avg")
+    read(cache, manifest, *wanted)
+    engines.forget()
+    path = damage(cache, manifest, 2)
+    stamps = cache.entries(manifest, [(0, "avg")])[0, "avg"].path / "rows.bin"
+    before = stamps.stat().st_mtime_ns
+    read(cache, manifest, *wanted)
+    assert stamps.stat().st_mtime_ns == before < path.stat().st_mtime_ns
+
+
+def test_view_keeps_its_whole_shards_when_another_view_lacks_them(
+    cache, manifest, engines
+):
+    cut = cache.cut(1)
+    read(cache, manifest, (1, cut))
+    other = cache.entries(manifest, [(1, cut)])[1, cut].path
+    (other / "00001.sha256").unlink()
+    before = (other / "00000.sha256").stat().st_mtime_ns
+    read(cache, manifest, (1, cut), (2, cut))
+    assert (other / "00000.sha256").stat().st_mtime_ns == before
+    assert (other / "00001.sha256").exists()
+
+
+def test_what_another_process_computed_meanwhile_is_read(
+    cache, manifest, engines, monkeypatch
+):
+    @contextlib.contextmanager
+    def late(lacking):
+        monkeypatch.undo()
+        read(cache, manifest, (0, "avg"))
+        monkeypatch.setattr(choice, "choose", None)
+        yield
+
+    monkeypatch.setattr(prefix, "locked", late)
+    assert len(read(cache, manifest, (0, "avg"))) == 36
+
+
+def test_next_images_are_decoded_while_the_network_runs(cache, manifest, monkeypatch):
+    def note(content, square, only=""):
+        noted = tf.py_function(lambda: decoded.release() or 0, [], tf.int32)
+        with tf.control_dependencies([noted]):
+            return decode_and_resize(content, square, only)
+
+    def choose(*args, **options):
+        # A batch waits for images of the next one, decoded meanwhile.
+        engine = real(*args, **options)
+        while decoded.acquire(timeout=0.5):
+            "Those of the sample."
+        return Waiting(engine)
+
+    class Waiting:
+        batch_size = 4
+
+        def __init__(self, engine):
+            self.engine, self.done = engine, 0
+
+        def __call__(self, inputs):
+            self.done += len(inputs)
+            ahead = min(self.done + 1, 36) - sum(met)
+            met.append(sum(decoded.acquire(timeout=20) for _ in range(ahead)))
+            return self.engine(inputs)
+
+    decoded, met, real = threading.Semaphore(0), [], choice.choose
+    monkeypatch.setattr(batches, "decode_and_resize", note)
+    monkeypatch.setattr(choice, "choose", choose)
+    batches._loader_of_all.cache_clear()
+    read(cache, manifest, (0, "avg"))
+    batches._loader_of_all.cache_clear()
+    assert np.cumsum(met).tolist() == [5, 9, 13, 17, 21, 25, 29, 33, 36]

@@ -22,7 +22,7 @@ from tl_keras.training.cache.entry import LOCK, META, Entry, Facts, lock_of
 FOLDER = "prefix"
 KEY = re.compile(r"[0-9a-f]{32}")
 LEFTOVERS = ".writing-"
-SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?", re.IGNORECASE)
+SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*((?:[kmgt]i?)?)b?", re.IGNORECASE)
 UNITS = {
     "": 1,
     "k": 10**3,
