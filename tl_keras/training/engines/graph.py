@@ -13,20 +13,25 @@ from tensorflow.python.framework.convert_to_constants import (
     convert_variables_to_constants_v2,
 )
 
+from tl_keras.training.engines.engine import Workers
 
-class Graph:
-    """The engine that is always there, and the one for GPUs."""
+NAME = "graph"
 
-    name = "graph"
 
-    def __init__(self, model: keras.Model, dtype: np.dtype, batch_size: int = 16):
-        """Makes the engine of a model and the type of its inputs."""
-        self.batch_size = batch_size
-        self._run = constant_graph(model, dtype)
+def engine(frozen: Callable[[tf.Tensor], list[tf.Tensor]], batch_size: int) -> Workers:
+    """Returns the engine that is always there, and the one for GPUs.
 
-    def __call__(self, inputs: np.ndarray) -> list[np.ndarray]:
-        """Computes the network's outputs."""
-        return [part.numpy() for part in self._run(tf.constant(inputs))]
+    Args:
+        frozen: What `constant_graph` gives.
+        batch_size: Inputs at a time.
+    """
+
+    def run(inputs: np.ndarray) -> list[np.ndarray]:
+        outputs = frozen(tf.constant(inputs))
+        return [part.numpy().astype(np.float32, copy=False) for part in outputs]
+
+    # One worker: TensorFlow shares an operation out among all cores by itself.
+    return Workers(NAME, [run], batch_size)
 
 
 def constant_graph(
