@@ -47,7 +47,7 @@ MIXED = dataclasses.replace(PHASE, mixup=0.3, clip_norm=0.5, weight_decay=0.05)
 
 @pytest.mark.parametrize(
     ("holds", "after", "balance"),
-    [(4, 0, "none"), (2, 0, "weights"), (5, 7, "none"), (1, 5, "sampling")],
+    [(4, 0, "none"), (2, 2, "weights"), (5, 7, "none"), (1, 5, "sampling")],
 )
 def test_weights_are_those_of_the_whole_batch(tmp_path, holds, after, balance):
     whole, cut = narrow(), narrow(holds, after)

@@ -38,8 +38,8 @@ def train(
 
     Starts behind the last finished epoch if `save_to` exists. Where a batch is too
     large for the memory, its images go through the network in several steps, and
-    their gradients make up the same update; only batch normalization that trains
-    sees fewer images at once.
+    their gradients make up the same update; but batch normalization that trains sees
+    fewer images at once, and dropout draws other masks.
 
     Args:
         model: From the examples' inputs to logits.

@@ -51,11 +51,17 @@ def mixup(
     # The larger share is the image's own: a pair is not mixed twice alike.
     share = np.maximum(share, 1 - share)
     other = random.permutation(len(inputs))
-    spread = share.reshape(-1, *[1] * (inputs.ndim - 1))
-    return (
-        spread * inputs + (1 - spread) * inputs[other],
-        share * targets + (1 - share) * targets[other],
-    )
+    return _blend(inputs, other, share), _blend(targets, other, share)
+
+
+def _blend(rows: np.ndarray, other: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Returns a share, `(rows, 1)`, of each row with the rest of another."""
+    share = share.reshape(-1, *[1] * (rows.ndim - 1))
+    blend = rows[other]
+    # In place: large arrays are dear to make.
+    blend *= 1 - share
+    blend += share * rows
+    return blend
 
 
 def cutmix(

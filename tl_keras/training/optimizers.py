@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import KerasTensor, ops
 from keras.optimizers.schedules import CosineDecay, LearningRateSchedule
 
@@ -131,13 +132,29 @@ class AdamW(keras.optimizers.AdamW):
         self, gradient: KerasTensor, variable: Any, learning_rate: KerasTensor
     ) -> None:
         """Updates a variable at its layer's rate."""
+        kind, place = variable.dtype, self._get_variable_index(variable)
         share = self._shares.get(self._var_key(variable), 1.0)
-        own = ops.cast(learning_rate, variable.dtype)
+        own = ops.cast(learning_rate, kind)
         own = own if share == 1.0 else own * share
         if self.weight_decay and self._use_weight_decay(variable):
-            decay = ops.cast(self.weight_decay, variable.dtype)
-            self.assign_sub(variable, variable * decay * own)
-        super().update_step(gradient, variable, own)
+            self.assign_sub(
+                variable, variable * ops.cast(self.weight_decay, kind) * own
+            )
+        done = ops.cast(self.iterations + 1, kind)
+        first, second = (ops.cast(beta, kind) for beta in (self.beta_1, self.beta_2))
+        # One operation, where Keras has a dozen that go over all weights each.
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[place].value.handle,
+            v=self._velocities[place].value.handle,
+            beta1_power=ops.power(first, done),
+            beta2_power=ops.power(second, done),
+            lr=own,
+            beta1=first,
+            beta2=second,
+            epsilon=ops.cast(self.epsilon, kind),
+            grad=ops.cast(gradient, kind),
+        )
 
     def _apply_weight_decay(self, variables: list) -> None:
         """Leaves the decay to `update_step`, which knows the layer's rate."""
