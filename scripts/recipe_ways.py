@@ -30,6 +30,7 @@ from tl_keras.run import create
 from tl_keras.sections import Data
 from tl_keras.training import heads
 from tl_keras.training.engines import choice
+from tl_keras.training.engines.engine import Engine
 
 # Way → part that the guide's second phase trains, or changes to our defaults.
 GUIDE = {"guide": "all", "guide_last": "last"}
@@ -187,7 +188,7 @@ def forward_rate(
     return engine.name, max(_rate(engine, parts) for _ in range(ROUNDS))
 
 
-def _rate(engine: choice.Engine, parts: list[np.ndarray]) -> float:
+def _rate(engine: Engine, parts: list[np.ndarray]) -> float:
     """Returns images a second of one round."""
     done, started = 0, time.perf_counter()
     while (seconds := time.perf_counter() - started) < SECONDS_A_ROUND:
