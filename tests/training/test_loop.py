@@ -1,45 +1,29 @@
-"""One phase: order of the images, best epoch, early end, exact resuming."""
+"""One phase: best epoch, early end, exact resuming, an end in time."""
 
 import dataclasses
+import time
 
 import keras
 import numpy as np
 import pytest
+from small_phase import (
+    PHASE,
+    Killed,
+    examples,
+    new_model,
+    nobody,
+    run,
+    stop_at,
+    two_classes,
+    uneven,
+)
 
 from tl_keras.config import Phase
 from tl_keras.errors import StorageError, TlKerasError
-from tl_keras.training import loop
+from tl_keras.training import checkpoint, loop
 from tl_keras.training.examples import Cached
 from tl_keras.training.history import History
-
-PHASE = Phase(epochs=4, batch_size=8, learning_rate=0.1, ema_momentum=0.9, patience=9)
-
-
-def examples(images, views=1, seed=0):
-    random = np.random.default_rng(seed)
-    labels = np.arange(images) % 3
-    inputs = np.eye(3)[labels] + random.normal(0, 0.3, (views, images, 3))
-    return Cached.of(labels, *inputs.astype(np.float16))
-
-
-def new_model():
-    keras.utils.set_random_seed(5)
-    inputs = keras.Input((3,))
-    x = keras.layers.Dropout(0.2)(keras.layers.Dense(6, "relu")(inputs))
-    return keras.Model(inputs, keras.layers.Dense(3)(x))
-
-
-def run(folder, model, phase=PHASE, train=None, validation=None, history=None):
-    return loop.train(
-        model,
-        train or examples(30, views=2),
-        validation or examples(13, seed=1),
-        name="fine_tune",
-        phase=phase,
-        seed=0,
-        history=history or History(folder),
-        save_to=folder / "checkpoints" / "fine_tune.npz",
-    )
+from tl_keras.training.keeper import Keeper
 
 
 def test_training_lowers_the_validation_loss(tmp_path):
@@ -85,10 +69,6 @@ def test_phase_ends_early_when_nothing_gets_better(tmp_path):
     assert len(epochs) == kept_epoch(epochs, images=13).epoch + 3 < 50
 
 
-class Killed(Exception):
-    pass
-
-
 @pytest.mark.parametrize("after", [1, 3])
 def test_killed_phase_resumes_to_the_same_weights(tmp_path, monkeypatch, after):
     whole = new_model()
@@ -100,7 +80,7 @@ def test_killed_phase_resumes_to_the_same_weights(tmp_path, monkeypatch, after):
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop._Keeper, "on_train_batch_end", kill_at, raising=False)
+        patch.setattr(Keeper, "on_train_batch_end", kill_at, raising=False)
         with pytest.raises(Killed):
             run(tmp_path / "killed", new_model())
     resumed = new_model()
@@ -151,53 +131,9 @@ def test_loss_that_is_not_a_number_names_the_cure(tmp_path):
         run(tmp_path, new_model(), train=train)
 
 
-def epoch_of(train, start, steps=3, batch_size=10):
-    data = loop._epochs(train, new_model(), batch_size, steps, PHASE, 0, start)
-    return [inputs.numpy() for inputs, _ in data.take(steps)]
-
-
-def numbered(images, views=1):
-    labels = np.arange(images) % 3
-    inputs = np.arange(images)[np.newaxis, :, np.newaxis] + np.zeros((views, 1, 3))
-    inputs += 0.25 * np.arange(views)[:, np.newaxis, np.newaxis]
-    return Cached.of(labels, *inputs.astype(np.float32))
-
-
-def test_every_epoch_takes_each_image_once():
-    seen = np.concatenate(epoch_of(numbered(30), start=0))[:, 0]
-    np.testing.assert_array_equal(np.sort(seen), np.arange(30))
-
-
-def test_order_of_an_epoch_depends_on_its_number_alone():
-    both = loop._epochs(numbered(30), new_model(), 10, 3, PHASE, 0, 0)
-    second = [inputs.numpy() for inputs, _ in both.take(6)][3:]
-    np.testing.assert_array_equal(epoch_of(numbered(30), start=1), second)
-
-
-def test_two_epochs_have_two_orders():
-    first, second = epoch_of(numbered(30), start=0), epoch_of(numbered(30), start=1)
-    assert not np.array_equal(first, second)
-
-
-def test_views_are_mixed_within_an_epoch():
-    seen = np.concatenate(epoch_of(numbered(30, views=2), start=0))[:, 0]
-    assert {0.0, 0.25} == set(seen % 1)
-
-
-def test_validation_takes_the_last_partial_batch():
-    images = loop.PREDICT_BATCH_SIZE + 1
-    data = loop._in_order(numbered(images), new_model())
-    sizes = [len(inputs) for inputs, _ in data]
-    assert sizes == [loop.PREDICT_BATCH_SIZE, 1]
-
-
 def test_fewer_images_than_a_batch_still_train(tmp_path):
     history = run(tmp_path, new_model(), train=examples(5))
     assert len(history.epochs) == PHASE.epochs
-
-
-def nobody():
-    return Cached.of(np.zeros(0, int), np.zeros((0, 3), np.float16))
 
 
 def test_without_validation_every_epoch_runs_and_the_last_is_kept(tmp_path):
@@ -227,57 +163,6 @@ def test_history_without_validation_is_read_as_it_was_written(tmp_path):
     read = History.load(tmp_path)
     assert [e.loss for e in read.epochs] == [e.loss for e in written.epochs]
     assert not read.epochs[0].validated
-
-
-def uneven(images=40):
-    """Two classes, one of them a tenth, that lie half over each other."""
-    random = np.random.default_rng(0)
-    labels = (np.arange(images) % 10 == 0).astype(int)
-    inputs = np.repeat(2.0 * labels[:, np.newaxis], 3, axis=1)
-    inputs += random.normal(0, 2, inputs.shape)
-    return Cached.of(labels, inputs.astype(np.float32))
-
-
-def drawn(balance, steps=4, batch_size=10, start=0, **changes):
-    phase = dataclasses.replace(PHASE, **changes)
-    model = two_classes()
-    data = loop._epochs(uneven(), model, batch_size, steps, phase, 0, start, balance)
-    return [[part.numpy() for part in batch] for batch in data.take(steps)]
-
-
-def two_classes():
-    keras.utils.set_random_seed(5)
-    inputs = keras.Input((3,))
-    return keras.Model(inputs, keras.layers.Dense(2)(inputs))
-
-
-def test_nothing_is_weighed_where_nothing_is_asked_for():
-    assert all(len(batch) == 2 for batch in drawn("none"))
-
-
-def test_weights_of_an_epoch_are_the_same_for_both_classes():
-    batches = drawn("weights")
-    targets = np.concatenate([batch[1] for batch in batches])
-    weights = np.concatenate([batch[2] for batch in batches])
-    np.testing.assert_allclose(weights @ targets, [20, 20], rtol=1e-5)
-
-
-def test_weighing_takes_each_image_once():
-    inputs = np.concatenate([batch[0] for batch in drawn("weights")])
-    assert len(np.unique(inputs, axis=0)) == 40
-
-
-def test_sampling_draws_both_classes_equally_often():
-    targets = np.concatenate([batch[1] for batch in drawn("sampling")])
-    assert targets.sum(axis=0).tolist() == [20, 20]
-
-
-def test_sampled_epoch_depends_on_its_number_alone():
-    model = two_classes()
-    both = loop._epochs(uneven(), model, 10, 4, PHASE, 0, 0, "sampling")
-    second = [batch[0].numpy() for batch in both.take(8)][4:]
-    again = [batch[0] for batch in drawn("sampling", start=1)]
-    np.testing.assert_array_equal(again, second)
 
 
 @pytest.mark.parametrize("balance", ["weights", "sampling"])
@@ -334,7 +219,7 @@ def test_phase_that_cuts_and_samples_resumes_to_the_same_weights(tmp_path):
 
     whole = fit(tmp_path / "whole")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop._Keeper, "on_epoch_begin", stop_at(2))
+        patch.setattr(Keeper, "on_epoch_begin", stop_at(2))
         with pytest.raises(Killed):
             fit(tmp_path / "killed")
     for weight, expected in zip(
@@ -343,13 +228,98 @@ def test_phase_that_cuts_and_samples_resumes_to_the_same_weights(tmp_path):
         np.testing.assert_array_equal(weight, expected)
 
 
-def stop_at(number):
-    """Returns what dies at the start of an epoch."""
-    begin = loop._Keeper.on_epoch_begin
+def test_phase_with_all_that_follows_the_step_resumes_to_the_same_weights(tmp_path):
+    phase = dataclasses.replace(
+        PHASE, schedule="one_cycle", clip_norm=0.1, weight_decay=0.1
+    )
 
-    def stop(keeper, epoch, logs=None):
-        if epoch == number:
-            raise Killed
+    def fit(folder):
+        model = two_classes()
+        name = model.layers[-1].name
+        history = History.load(folder)
+        shares = {name: 0.5}
+        run(
+            folder,
+            model,
+            phase,
+            uneven(),
+            uneven(),
+            history=history,
+            multipliers=shares,
+        )
+        return model
+
+    whole = fit(tmp_path / "whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Keeper, "on_epoch_begin", stop_at(2))
+        with pytest.raises(Killed):
+            fit(tmp_path / "killed")
+    for weight, expected in zip(
+        fit(tmp_path / "killed").get_weights(), whole.get_weights()
+    ):
+        np.testing.assert_array_equal(weight, expected)
+
+
+def test_multipliers_are_shares_of_the_rate(tmp_path):
+    model = two_classes()
+    before = model.get_weights()
+    multipliers = {model.layers[-1].name: 1e-9}
+    run(tmp_path, model, train=uneven(), validation=nobody(), multipliers=multipliers)
+    for weight, expected in zip(model.get_weights(), before):
+        np.testing.assert_allclose(weight, expected, atol=1e-6)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that goes ten seconds on whenever an epoch begins."""
+    now = [0]
+    begin = Keeper.on_epoch_begin
+
+    def tick(keeper, epoch, logs=None):
         begin(keeper, epoch, logs)
+        now[0] += 10
 
-    return stop
+    monkeypatch.setattr("tl_keras.training.keeper.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(Keeper, "on_epoch_begin", tick)
+
+
+@pytest.mark.parametrize(
+    ("deadline", "epochs"), [(1, 1), (19, 1), (20, 2), (35, 3), (1000, 4)]
+)
+def test_no_epoch_starts_that_would_end_behind_the_deadline(
+    tmp_path, clock, deadline, epochs
+):
+    history = run(tmp_path, new_model(), deadline=deadline)
+    assert len(history.epochs) == epochs
+
+
+def test_end_for_lack_of_time_is_said(tmp_path, clock, capsys):
+    run(tmp_path, new_model(), deadline=25, validation=nobody())
+    said = "fine_tune: no time for another epoch of 10.0 s, 2 left out; epoch 2 is kept"
+    assert said in capsys.readouterr().err
+
+
+def test_phase_that_ends_by_itself_says_nothing_of_the_deadline(
+    tmp_path, clock, capsys
+):
+    run(tmp_path, new_model(), deadline=40)
+    assert "no time" not in capsys.readouterr().err
+
+
+def test_checkpoint_that_cannot_be_written_stops_the_phase(tmp_path):
+    (tmp_path / "checkpoints").write_text("a file")
+    with pytest.raises(StorageError, match="checkpoints/fine_tune.npz: a part of"):
+        run(tmp_path, new_model())
+    assert len(History.load(tmp_path).epochs) < 3
+
+
+def test_checkpoint_is_whole_when_the_phase_has_ended(tmp_path, monkeypatch):
+    save = checkpoint.save
+
+    def slowly(path, state):
+        time.sleep(0.3)
+        save(path, state)
+
+    monkeypatch.setattr(checkpoint, "save", slowly)
+    run(tmp_path, new_model())
+    assert checkpoint.load(tmp_path / "checkpoints" / "fine_tune.npz").epoch == 4

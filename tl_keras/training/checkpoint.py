@@ -1,6 +1,7 @@
 """Everything that a phase needs to go on after its last finished epoch."""
 
 import math
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -55,60 +56,123 @@ class Best:
         return accuracy >= highest - STANDARD_ERRORS * error
 
 
-def save(path: Path, model: keras.Model, epoch: int, best: Best) -> None:
-    """Writes weights, dropout seeds, optimizer and the best epoch in one step."""
-    lists = {
-        "model": [variable.numpy() for variable in model.variables],
-        "optimizer": [variable.numpy() for variable in model.optimizer.variables],
-        "best": best.weights,
-    }
+@dataclass
+class State:
+    """What a phase has to know after an epoch.
+
+    Attributes:
+        epoch: Finished epochs.
+        pieces: Steps whose gradients made up an update.
+        best: The best epoch of them.
+        model: Weights and dropout seeds.
+        optimizer: What `AdamW.state` gives.
+    """
+
+    epoch: int
+    pieces: int
+    best: Best
+    model: list[np.ndarray]
+    optimizer: list[np.ndarray]
+
+    @classmethod
+    def of(cls, model: keras.Model, epoch: int, pieces: int, best: Best) -> Self:
+        """Copies the state of a compiled model."""
+        values = [variable.numpy() for variable in model.variables]
+        return cls(epoch, pieces, best, values, model.optimizer.state())
+
+    def put(self, model: keras.Model) -> bool:
+        """Puts it back into a compiled model, if it is one of the same graph.
+
+        The number of pieces may be another one.
+
+        Returns:
+            Whether it is.
+        """
+        shapes = [tuple(variable.shape) for variable in model.variables]
+        found = [value.shape for value in self.model]
+        states = [value.shape for value in self.optimizer]
+        if found != shapes or states != model.optimizer.shapes():
+            return False
+        for variable, value in zip(model.variables, self.model):
+            variable.assign(value)
+        model.optimizer.set_state(self.optimizer)
+        return True
+
+
+def save(path: Path, state: State) -> None:
+    """Writes a state in one step.
+
+    Raises:
+        StorageError: If the disk is full or the folder cannot be written.
+    """
+    lists = dict(model=state.model, optimizer=state.optimizer, best=state.best.weights)
     arrays = {
         f"{name}_{index}": value
         for name, values in lists.items()
         for index, value in enumerate(values)
     }
-    progress = np.array([epoch, best.epoch, best.accuracy])
+    best = state.best
+    progress = np.array([state.epoch, state.pieces, best.epoch, best.accuracy])
     with replacing(path) as temporary:
         np.savez(temporary, progress=progress, **arrays)
 
 
-def restore(path: Path, model: keras.Model) -> tuple[int, Best]:
-    """Puts back what `save` wrote.
-
-    Args:
-        path: The checkpoint.
-        model: A compiled model of the same graph.
-
-    Returns:
-        Finished epochs of the phase, and the best of them.
+def load(path: Path) -> State:
+    """Reads what `save` wrote.
 
     Raises:
-        StorageError: If the file is damaged or of another model.
+        StorageError: If the file is damaged.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            epoch, best_epoch, best_accuracy = file["progress"]
-            lists = {name: _list(file, name) for name in ("model", "optimizer", "best")}
+            epoch, pieces, best_epoch, accuracy = file["progress"]
+            lists = [_list(file, name) for name in ("model", "optimizer", "best")]
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise StorageError(
             f"Checkpoint {path} is damaged ({error}). Delete it to repeat its phase."
         ) from None
-    model.optimizer.build(model.trainable_variables)
-    for variables, values in (
-        (model.variables, lists["model"]),
-        (model.optimizer.variables, lists["optimizer"]),
-    ):
-        shapes = [tuple(variable.shape) for variable in variables]
-        if shapes != [value.shape for value in values]:
-            raise StorageError(
-                f"Checkpoint {path} is of another model. Delete it to repeat its phase."
-            )
-        for variable, value in zip(variables, values):
-            variable.assign(value)
-    return int(epoch), Best(float(best_accuracy), int(best_epoch), lists["best"])
+    model, optimizer, weights = lists
+    best = Best(float(accuracy), int(best_epoch), weights)
+    return State(int(epoch), int(pieces), best, model, optimizer)
 
 
 def _list(file: np.lib.npyio.NpzFile, name: str) -> list[np.ndarray]:
     """Returns the arrays `name_0`, `name_1`, …."""
     total = sum(key.startswith(f"{name}_") for key in file.files)
     return [file[f"{name}_{index}"] for index in range(total)]
+
+
+class Writer:
+    """Writes checkpoints beside the training, one at a time.
+
+    In the block, `write` returns at once; behind it, all is on the disk.
+    """
+
+    def __enter__(self) -> Self:
+        """Starts the thread that writes."""
+        self._thread = ThreadPoolExecutor(1, "checkpoint")
+        self._last: Future | None = None
+        return self
+
+    def write(self, path: Path, state: State) -> None:
+        """Writes a state when the one before is written.
+
+        Raises:
+            StorageError: If the one before could not be written.
+        """
+        self._wait()
+        self._last = self._thread.submit(save, path, state)
+
+    def __exit__(self, *error: object) -> None:
+        """Waits for the last one.
+
+        Raises:
+            StorageError: If it could not be written.
+        """
+        with self._thread:
+            self._wait()
+
+    def _wait(self) -> None:
+        last, self._last = self._last, None
+        if last:
+            last.result()

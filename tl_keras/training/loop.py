@@ -1,8 +1,7 @@
 """One phase of training on cached arrays: compile, fit, keep the best, be resumable."""
 
-import math
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -10,13 +9,14 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras.config import Phase
-from tl_keras.errors import TlKerasError
-from tl_keras.training import checkpoint, heads, imbalance, mixing, outputs
-from tl_keras.training.checkpoint import Best
+from tl_keras.errors import StorageError, TlKerasError
+from tl_keras.progress import say
+from tl_keras.training import checkpoint, feeding, optimizers, outputs
+from tl_keras.training.checkpoint import Best, State, Writer
 from tl_keras.training.examples import Examples
-from tl_keras.training.history import Epoch, History
-
-PREDICT_BATCH_SIZE = 64
+from tl_keras.training.feeding import PREDICT_BATCH_SIZE, Plan
+from tl_keras.training.history import History
+from tl_keras.training.keeper import Keeper, Task
 
 
 def train(
@@ -31,11 +31,15 @@ def train(
     save_to: Path,
     kind: str = outputs.MULTI_CLASS,
     balance: str = "none",
+    multipliers: Mapping[str, float] | None = None,
     deadline: float | None = None,
 ) -> History:
     """Trains `model` and leaves it with the weights of its best epoch.
 
-    Starts behind the last finished epoch if `save_to` exists.
+    Starts behind the last finished epoch if `save_to` exists. Where a batch is too
+    large for the memory, its images go through the network in several steps, and
+    their gradients make up the same update; only batch normalization that trains
+    sees fewer images at once.
 
     Args:
         model: From the examples' inputs to logits.
@@ -50,220 +54,159 @@ def train(
         save_to: The phase's checkpoint, written at the end of every epoch.
         kind: What the logits stand for: see `training.outputs`.
         balance: What is done about classes of different size: `Data.imbalance`.
+        multipliers: Shares of the learning rate by layer name; 1 for all others.
         deadline: When to be done, in seconds of `time.monotonic`: no epoch starts
             that would end later, were it as long as the one before. One epoch runs
             in any case.
 
     Returns:
         The history with this phase's epochs.
+
+    Raises:
+        TlKerasError: If the loss is no longer a number, or the memory too small.
+        StorageError: If the checkpoint is damaged or cannot be written.
     """
     batch_size = min(phase.batch_size, len(train.labels))
     steps = len(train.labels) // batch_size
-    _compile(model, phase, steps, kind)
-    start, best = 0, Best.none_yet()
-    if save_to.exists():
-        start, best = checkpoint.restore(save_to, model)
-    keeper = _Keeper(
-        name, phase, history.until(name, start), save_to, best, len(validation.labels)
+    training = _Training(
+        model,
+        train,
+        validation,
+        Task(name, phase, len(validation.labels), deadline),
+        Plan(phase, batch_size, steps, seed, balance),
+        kind,
+        multipliers or {},
+        save_to,
+        [variable.numpy() for variable in model.variables],
     )
-    keeper.deadline = math.inf if deadline is None else deadline
-    held_out = _in_order(validation, model) if len(validation.labels) else None
-    if held_out and not keeper.best.weights:
-        # What the phase starts from is the first candidate: training that makes
-        # the model worse is thrown away.
-        _, accuracy = model.evaluate(held_out, verbose=0)
-        keeper.best = Best(accuracy, 0, model.get_weights())
-    if start < phase.epochs and start - keeper.best.epoch < phase.patience:
-        model.fit(
-            _epochs(train, model, batch_size, steps, phase, seed, start, balance),
-            steps_per_epoch=steps,
+    return training.run(history)
+
+
+@dataclass(frozen=True)
+class _Training:
+    """One phase: what `train` was given, and the variables that it began with."""
+
+    model: keras.Model
+    train: Examples
+    validation: Examples
+    task: Task
+    plan: Plan
+    kind: str
+    multipliers: Mapping[str, float]
+    save_to: Path
+    begun: list[np.ndarray]
+
+    def run(self, history: History) -> History:
+        """Trains with as many images a step as the memory holds."""
+        pieces = self._saved().pieces if self.save_to.exists() else 1
+        while True:
+            try:
+                return self._attempt(history, pieces)
+            except (tf.errors.ResourceExhaustedError, MemoryError):
+                pieces = self._more_pieces(pieces)
+            history = History.load(history.folder)
+
+    def _attempt(self, history: History, pieces: int) -> History:
+        """Trains from the last finished epoch on, each update in some pieces."""
+        model, task = self.model, self.task
+        self._compile(pieces)
+        start, best = self._resume()
+        with Writer() as writer:
+
+            def write(epoch: int, best: Best) -> None:
+                state = State.of(model, epoch, pieces, best)
+                writer.write(self.save_to, state)
+
+            keeper = Keeper(task, history.until(task.name, start), best, write)
+            held_out = self._held_out(pieces)
+            if held_out and not keeper.best.weights:
+                # What the phase starts from is the first candidate: training that
+                # makes the model worse is thrown away.
+                _, accuracy = model.evaluate(held_out, verbose=0)
+                keeper.best = Best(accuracy, 0, model.get_weights())
+            if start < task.phase.epochs and start - best.epoch < task.phase.patience:
+                self._fit(keeper, start, pieces, held_out)
+        model.set_weights(keeper.best.weights)
+        return keeper.history
+
+    def _compile(self, pieces: int) -> None:
+        """Sets the optimizer and the loss; the only place that compiles."""
+        phase = self.task.phase
+        optimizer = optimizers.build(
+            self.model,
+            phase,
+            self.plan.steps,
+            multipliers=self.multipliers,
+            pieces=pieces,
+        )
+        loss = outputs.loss(self.kind, phase.label_smoothing)
+        metrics = [outputs.accuracy(self.kind)]
+        self.model.compile(optimizer, loss, metrics=metrics)
+
+    def _fit(
+        self,
+        keeper: Keeper,
+        start: int,
+        pieces: int,
+        held_out: tf.data.Dataset | None,
+    ) -> None:
+        """Runs the epochs that are left."""
+        plan = replace(self.plan, pieces=pieces)
+        self.model.fit(
+            feeding.epochs(self.train, self.model, plan, start),
+            steps_per_epoch=plan.steps * pieces,
             initial_epoch=start,
-            epochs=phase.epochs,
+            epochs=self.task.phase.epochs,
             validation_data=held_out,
-            callbacks=_callbacks(keeper, phase),
+            callbacks=keeper.callbacks(),
             shuffle=False,
             verbose=0,
         )
-    model.set_weights(keeper.best.weights)
-    return keeper.history
 
+    def _held_out(self, pieces: int) -> tf.data.Dataset | None:
+        """Returns the validation images, `None` where there are none."""
+        if not len(self.validation.labels):
+            return None
+        batch_size = max(1, PREDICT_BATCH_SIZE // pieces)
+        return feeding.in_order(self.validation, self.model, batch_size)
 
-def _compile(model: keras.Model, phase: Phase, steps: int, kind: str) -> None:
-    """Sets the optimizer and the loss; the only place that compiles."""
-    warmup = min(phase.warmup_epochs, phase.epochs - 1) * steps
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0 if warmup else phase.learning_rate,
-        phase.epochs * steps - warmup,
-        warmup_target=phase.learning_rate if warmup else None,
-        warmup_steps=warmup,
-    )
-    optimizer = keras.optimizers.AdamW(
-        rate,
-        weight_decay=phase.weight_decay,
-        use_ema=phase.ema_momentum > 0,
-        ema_momentum=phase.ema_momentum,
-    )
-    # The power of a generalised mean is no kernel, although a dense layer holds it.
-    powers = [w for w in model.trainable_weights if heads.GEM_POWER in w.path]
-    optimizer.exclude_from_weight_decay(powers, ["bias", "gamma", "beta"])
-    loss = outputs.loss(kind, phase.label_smoothing)
-    model.compile(optimizer, loss, metrics=[outputs.accuracy(kind)])
+    def _resume(self) -> tuple[int, Best]:
+        """Puts the model where the last finished epoch left it.
 
+        Returns:
+            Finished epochs of the phase, and the best of them.
+        """
+        if not self.save_to.exists():
+            for variable, value in zip(self.model.variables, self.begun):
+                variable.assign(value)
+            return 0, Best.none_yet()
+        state = self._saved()
+        if not state.put(self.model):
+            raise StorageError(
+                f"Checkpoint {self.save_to} is of another model. Delete it to repeat "
+                "its phase."
+            )
+        return state.epoch, state.best
 
-def _epochs(
-    examples: Examples,
-    model: keras.Model,
-    batch_size: int,
-    steps: int,
-    phase: Phase,
-    seed: int,
-    start: int,
-    balance: str = "none",
-) -> tf.data.Dataset:
-    """Gives endless epochs, each drawn from its number alone."""
-    targets, labels = _targets(examples, model), examples.labels
-    weights = None
-    if balance == imbalance.WEIGHTS:
-        weights = imbalance.class_weights(labels, max(2, targets.shape[1]))
+    def _saved(self) -> State:
+        """Reads the checkpoint."""
+        return checkpoint.load(self.save_to)
 
-    def order(random: np.random.Generator) -> np.ndarray:
-        if balance == imbalance.SAMPLING:
-            return imbalance.draw_equally(labels, steps * batch_size, random)
-        return random.permutation(len(targets))[: steps * batch_size]
-
-    def batches() -> Iterator[tuple[np.ndarray, ...]]:
-        epoch = start
-        while True:
-            random = np.random.default_rng((seed, epoch))
-            places = order(random)
-            drawn = examples.drawn(places, epoch, random, batch_size)
-            for step, inputs in enumerate(drawn):
-                chosen = places[step * batch_size : (step + 1) * batch_size]
-                batch = inputs.astype(np.float32), targets[chosen]
-                inputs, mixed = mixing.mix(*batch, phase, random)
-                if weights is None:
-                    yield inputs, mixed
-                else:
-                    yield inputs, *imbalance.weigh(mixed, weights)
-            epoch += 1
-
-    weighted = weights is not None
-    return _dataset(batches, model, tf.data.INFINITE_CARDINALITY, weighted)
-
-
-def _in_order(examples: Examples, model: keras.Model) -> tf.data.Dataset:
-    """Gives all images once, in order, the last batch included."""
-    targets = _targets(examples, model)
-
-    def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        first = 0
-        for inputs in examples.in_order(PREDICT_BATCH_SIZE):
-            yield inputs.astype(np.float32), targets[first : first + len(inputs)]
-            first += len(inputs)
-
-    return _dataset(batches, model, math.ceil(len(targets) / PREDICT_BATCH_SIZE))
-
-
-def _targets(examples: Examples, model: keras.Model) -> np.ndarray:
-    """Returns what the logits are compared with, `(images, logits)`."""
-    return outputs.targets(examples.labels, model.output.shape[-1])
-
-
-def _dataset(
-    batches: Callable[[], Iterator],
-    model: keras.Model,
-    total: int,
-    weighted: bool = False,
-) -> tf.data.Dataset:
-    """Makes a data set of a generator of `total` pairs `(inputs, targets)`.
-
-    Where it is `weighted`, of triples: each image's weight comes last.
-    """
-    signature = [
-        tf.TensorSpec((None, *tensor.shape[1:]), tf.float32)
-        for tensor in (model.input, model.output)
-    ]
-    signature += [tf.TensorSpec((None,), tf.float32)] * weighted
-    data = tf.data.Dataset.from_generator(batches, output_signature=tuple(signature))
-    # A generator's length is unknown to TensorFlow; Keras warns where it is missing.
-    return data.apply(tf.data.experimental.assert_cardinality(total)).prefetch(2)
-
-
-def _callbacks(keeper: "_Keeper", phase: Phase) -> list[keras.callbacks.Callback]:
-    """Returns the keeper, and the swap of averaged weights around validation.
-
-    Order matters: at the end of validation the keeper reads the averaged weights
-    before they are swapped out again.
-    """
-    if phase.ema_momentum > 0:
-        keeper.averages = keras.callbacks.SwapEMAWeights()
-        return [keeper, keeper.averages]
-    return [keeper]
-
-
-class _Keeper(keras.callbacks.Callback):
-    """Keeps the best weights, the history and the checkpoint; stops early."""
-
-    def __init__(
-        self,
-        name: str,
-        phase: Phase,
-        history: History,
-        path: Path,
-        best: Best,
-        validation_images: int,
-    ):
-        super().__init__()
-        self.name, self.phase, self.path = name, phase, path
-        self.history, self.best = history, best
-        self.validation_images = validation_images
-        self.epoch, self.started = 0, 0.0
-        self.deadline = math.inf
-        self.averages: keras.callbacks.SwapEMAWeights | None = None
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Notes which epoch it is, and the time."""
-        self.epoch, self.started = epoch + 1, time.monotonic()
-
-    def on_test_end(self, logs: dict | None = None) -> None:
-        """Keeps the weights if validation finds them as good as the best."""
-        accuracy = float(logs["accuracy"])
-        if self.best.keeps(accuracy, self.validation_images):
-            highest = max(accuracy, self.best.accuracy)
-            self.best = Best(highest, self.epoch, self.model.get_weights())
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Writes the epoch down, so that a killed run goes on from here."""
-        if not math.isfinite(logs["loss"]):
+    def _more_pieces(self, pieces: int) -> int:
+        """Returns into how many steps to cut an update next, and says so."""
+        name, batch_size = self.task.name, self.plan.batch_size
+        finer = [
+            number
+            for number in range(2 * pieces, batch_size + 1)
+            if batch_size % number == 0
+        ]
+        if not finer:
             raise TlKerasError(
-                f"The training loss is {logs['loss']} in epoch {self.epoch} of "
-                f"{self.name}: lower {self.name}.learning_rate, now "
-                f"{self.phase.learning_rate:g}."
-            )
-        if not self.validation_images:
-            self._keep_last()
-        self.history = self.history.add(
-            Epoch(
-                epoch=len(self.history.epochs) + 1,
-                phase=self.name,
-                **{key: float(logs[key]) for key in ("loss", "accuracy")},
-                val_loss=float(logs.get("val_loss", math.nan)),
-                val_accuracy=float(logs.get("val_accuracy", math.nan)),
-                learning_rate=float(self.model.optimizer.learning_rate),
-                seconds=time.monotonic() - self.started,
-            )
+                f"{name}: the memory does not hold {batch_size // pieces} image a "
+                "step: choose a smaller backbone.image_size or backbone."
+            ) from None
+        say(
+            f"{name}: {batch_size // pieces} images a step do not fit into the memory; "
+            f"going on with {batch_size // finer[0]}, {finer[0]} steps an update"
         )
-        checkpoint.save(self.path, self.model, epoch + 1, self.best)
-        now = time.monotonic()
-        if 2 * now - self.started > self.deadline:
-            self.model.stop_training = True
-        if self.epoch - self.best.epoch >= self.phase.patience:
-            self.model.stop_training = True
-
-    def _keep_last(self) -> None:
-        """Keeps the weights of the epoch that ends, averaged ones where there are."""
-        if self.averages:
-            self.averages.on_test_begin()
-        self.best = Best(math.nan, self.epoch, self.model.get_weights())
-        if self.averages:
-            self.averages.on_test_end()
+        return finer[0]
