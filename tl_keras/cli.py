@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from jsonargparse import ArgumentParser
 
 from tl_keras.arguments import Parser, check_config_file, spelled_out
-from tl_keras.commands import augment, check, find_lr, networks, train, use
+from tl_keras.commands import augment, cache, check, find_lr, networks, train, use
 from tl_keras.commands.train import INTERRUPTED, config_of
 from tl_keras.errors import TlKerasError, UsageError
 
@@ -25,6 +25,7 @@ COMMANDS = {
     "models": (networks.models, networks.add_models),
     "summary": (networks.summary, networks.add_summary),
     "augment": (augment.augment, augment.add_augment),
+    "cache": (cache.cache, cache.add_cache),
 }
 
 
@@ -74,8 +75,9 @@ def _parser() -> ArgumentParser:
         command = Parser(
             prog=f"tl-keras {name}", description=run.__doc__, allow_abbrev=False
         )
-        add_arguments(command)
+        # First this: a command's own commands have to come behind it.
         commands.add_subcommand(name, command, help=run.__doc__)
+        add_arguments(command)
     return parser
 
 

@@ -43,9 +43,9 @@ def simple_decoder(monkeypatch):
     """Decodes PNG only; a new graph of the real decoder takes seconds."""
     monkeypatch.setattr(batches, "decode_and_resize", decode_simply)
     # The real decoder may have been traced, and this one must not stay.
-    batches._loader.cache_clear()
+    batches._loader.cache_clear(), batches._loader_of_all.cache_clear()
     yield
-    batches._loader.cache_clear()
+    batches._loader.cache_clear(), batches._loader_of_all.cache_clear()
 
 
 def read(manifest, **options):
@@ -199,3 +199,47 @@ def test_views_of_decoded_images_are_unmirrored_too(manifest, simple_decoder):
     data = batches.views(plain, manifest, 4, **options)
     found = np.concatenate([batch.numpy() for batch in data])
     np.testing.assert_array_equal(found, read(manifest, **options))
+
+
+def read_all(manifest, batch=4, **options):
+    """Returns all images of each view, in one array a view."""
+    found = zip(*batches.all_views(manifest, SQUARE, batch, **options))
+    return [np.concatenate([one.numpy() for one in view]) for view in found]
+
+
+@pytest.mark.parametrize("options", [{}, {"seed": 4, "flip": False}], ids=str)
+@pytest.mark.parametrize("policy", ["light", "standard", "none"])
+def test_all_views_are_what_each_view_is_alone(
+    manifest, simple_decoder, policy, options
+):
+    numbers = (2, 0, 1)
+    found = read_all(manifest, policy=policy, views=numbers, **options)
+    for number, view in zip(numbers, found, strict=True):
+        alone = read(manifest, policy=policy, view=number, **options)
+        np.testing.assert_array_equal(view, alone)
+
+
+def test_one_view_of_all_is_a_tuple_too(manifest, simple_decoder):
+    (found,) = read_all(manifest, policy="light", views=[0])
+    np.testing.assert_array_equal(found, read(manifest))
+
+
+def test_image_is_decoded_once_for_all_its_views(manifest, monkeypatch, simple_decoder):
+    def note(content, square, only=""):
+        decoded = tf.py_function(lambda: times.append(1) or 0, [], tf.int32)
+        with tf.control_dependencies([decoded]):
+            return decode_simply(content, square, only)
+
+    times = []
+    monkeypatch.setattr(batches, "decode_and_resize", note)
+    read_all(manifest, policy="light", views=(0, 1, 2))
+    assert len(times) == COUNT
+
+
+def test_all_views_are_bounded_in_memory_and_refuse_an_unknown_policy(
+    manifest, simple_decoder
+):
+    data = batches.all_views(manifest, SQUARE, 4, policy="light", views=(0, 1))
+    assert data.options().autotune.ram_budget == batches.BUFFERED_BYTES
+    with pytest.raises(UsageError, match="Did you mean 'light'"):
+        batches.all_views(manifest, SQUARE, 4, policy="lite", views=(0, 1))

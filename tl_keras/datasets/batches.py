@@ -1,6 +1,6 @@
 """Batches of images from a manifest, decoded in parallel."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 import numpy as np
@@ -58,6 +58,45 @@ def images(
     return dataset.with_options(_bounds())
 
 
+def all_views(
+    manifest: Manifest,
+    square: Square,
+    batch_size: int,
+    *,
+    policy: str,
+    views: Sequence[int],
+    seed: int = 0,
+    flip: bool = True,
+) -> tf.data.Dataset:
+    """Gives each image in several views, decoded once for all of them.
+
+    Args:
+        manifest: The images.
+        square: What to make of them.
+        batch_size: Images a batch.
+        policy: Name of the augmentation policy.
+        views: Which of the policy's random views; view 0 is the plain image.
+        seed: Another seed draws other views.
+        flip: Whether the policy may mirror images.
+
+    Returns:
+        A data set of tuples with one element a view: what `images` gives for it.
+
+    Raises:
+        UsageError: If the policy is unknown.
+    """
+    augmentation.policy(policy)
+    chosen = tuple(NO_POLICY if view == PLAIN_VIEW else policy for view in views)
+    mirrors = not augmentation.unmirrored(policy, flip)
+    load = _loader_of_all(square, chosen, mirrors, _only_kind(manifest))
+    seeds = np.stack([_seeds(manifest, view, seed) for view in views], axis=1)
+    slices = (manifest.paths, seeds.astype(np.int32))
+    dataset = tf.data.Dataset.from_tensor_slices(slices)
+    dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    return dataset.with_options(_bounds())
+
+
 def _bounds() -> tf.data.Options:
     """Limits what waits in buffers; of images in work there is one a core at most."""
     options = tf.data.Options()
@@ -80,6 +119,23 @@ def _loader(
         return augment(image, seed)
 
     signature = [tf.TensorSpec((), tf.string), tf.TensorSpec((2,), tf.int32)]
+    return tf.function(load, input_signature=signature)
+
+
+@cache
+def _loader_of_all(
+    square: Square, policies: tuple[str, ...], flip: bool, only: str
+) -> tf.types.experimental.PolymorphicFunction:
+    """Returns the function from a path and a seed a view to the pixels of each view."""
+    augments = [augmentation.policy(name, flip=flip) for name in policies]
+
+    def load(path: tf.Tensor, seeds: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        image = decode_and_resize(tf.io.read_file(path), square, only)
+        drawn = zip(augments, tf.unstack(seeds))
+        return tuple(augment(image, seed) for augment, seed in drawn)
+
+    seeds = tf.TensorSpec((len(policies), 2), tf.int32)
+    signature = [tf.TensorSpec((), tf.string), seeds]
     return tf.function(load, input_signature=signature)
 
 

@@ -3,6 +3,13 @@
 One entry an output and view of a manifest's images. Its name is a digest of
 everything that the numbers depend on, so that a stale cache cannot be read: another
 weight, size, cut, augmentation, picture or library version has another name.
+
+What the numbers depend on no further than in their last bits is not in the name: the
+engine and its batch size, which other outputs the network gave in the same pass, and
+whether it started from the images or from an earlier cut kept in float32. Every engine
+is compared with Keras before it is used; in float16 hardly any of this is left. A cut
+kept in float16 is never gone on from: rounded numbers would lead to others, and then
+what a run computes would depend on what was in the cache.
 """
 
 import hashlib
@@ -19,18 +26,42 @@ from tl_keras.backbones.backbone import Backbone
 from tl_keras.datasets import augmentation, batches
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.square import Square
-from tl_keras.files import replacing
-from tl_keras.progress import track
+from tl_keras.progress import say
 from tl_keras.sections import Augment, Cache
-from tl_keras.training import heads
+from tl_keras.training.cache import networks, passes, store
+from tl_keras.training.cache.checksums import missing
+from tl_keras.training.cache.entry import Entry, Facts, locked
+from tl_keras.training.cache.inputs import Images, Inputs, Maps
+from tl_keras.training.cache.passes import Job
 from tl_keras.training.cache.rows import Rows
 from tl_keras.training.engines import choice
+from tl_keras.training.engines.engine import Engine
+from tl_keras.training.heads import FEATURE_MAP
 
 # Change it when the meaning of the files changes.
-FORMAT = 3
+FORMAT = 4
+KEY_LENGTH = 32
+# Pooled features are few, and get solved: they are not worth rounding.
+POOLED = ("avg", "max")
+EXACT = "float32"
 
 # View, and name of the output: a key of `heads.FEATURES`, or what `cut` gives.
 Wanted = tuple[int, str]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What all entries of some images have in common: found out once a request.
+
+    Attributes:
+        digest: Of the network, the images and how they are read.
+        images: How many there are.
+        what: What they are.
+    """
+
+    digest: str
+    images: int
+    what: str
 
 
 @dataclass(frozen=True)
@@ -55,7 +86,7 @@ class PrefixCache:
 
     def cut(self, unfreeze: int | float | str) -> str:
         """Returns the output's name of the feature map where the frozen part ends."""
-        return f"cut{self.backbone.place_of_cut(unfreeze)}"
+        return f"{networks.CUT}{self.backbone.place_of_cut(unfreeze)}"
 
     def read(
         self, manifest: Manifest, wanted: Sequence[Wanted], *, what: str
@@ -75,63 +106,155 @@ class PrefixCache:
             The rows in the manifest's order, by pair.
 
         Raises:
+            DataError: If an image was changed or removed since it was checked.
             StorageError: If the disk cannot hold them.
+            UsageError: If a number is too large for `settings.dtype`.
         """
-        return {one: self._read(manifest, *one, what) for one in wanted}
+        known = self._known(manifest, what)
+        entries = {one: self._entry(known, *one) for one in wanted}
+        if not manifest.rows:
+            return {one: _none(entry.facts) for one, entry in entries.items()}
+        found = zip(entries.values(), missing(list(entries.values())))
+        lacking = [entry for entry, shards in found if shards]
+        if lacking:
+            with locked(lacking):
+                self._compute(manifest, known, entries)
+        return {one: entry.rows() for one, entry in entries.items()}
 
-    def _read(self, manifest: Manifest, view: int, output: str, what: str) -> Rows:
-        path = self.folder / f"{self._key(manifest, view, output)}.npy"
-        if not path.exists():
-            policy = self.augment.policy if view else "none"
-            data = batches.images(
-                manifest,
-                self.square,
-                16,
-                policy=policy,
-                view=view,
-                seed=self.seed,
-                flip=self.augment.flip,
+    def fits(self, manifest: Manifest, wanted: Sequence[Wanted]) -> bool:
+        """Tells whether the disk has room for what `read` would compute.
+
+        Args:
+            manifest: The images of one split.
+            wanted: Pairs of a view and an output's name.
+        """
+        entries = self.entries(manifest, wanted).values()
+        needed = sum(entry.needed() for entry in entries)
+        return not needed or needed <= store.free_bytes(self.folder)
+
+    def entries(
+        self, manifest: Manifest, wanted: Sequence[Wanted], *, what: str = ""
+    ) -> dict[Wanted, Entry]:
+        """Returns where outputs lie, computed or not.
+
+        Args:
+            manifest: The images of one split.
+            wanted: Pairs of a view and an output's name.
+            what: What the images are.
+        """
+        known = self._known(manifest, what)
+        return {one: self._entry(known, *one) for one in wanted}
+
+    def _compute(
+        self, manifest: Manifest, known: Known, entries: dict[Wanted, Entry]
+    ) -> None:
+        """Computes what is missing, from cuts that are there or else from images."""
+        jobs = [
+            Job(*one, entry, shards)
+            for (one, entry), shards in zip(
+                entries.items(), missing(list(entries.values()))
             )
-            model = self._model(output)
-            sample = next(iter(data)).numpy()
-            engine = choice.choose(model, sample, total=len(manifest.rows))
-            total = len(manifest.rows)
-            found = [
-                engine(batch.numpy())[0]
-                for batch in track(batches.read(data), what, total, 16)
-            ]
-            with replacing(path) as temporary:
-                np.save(temporary, np.concatenate(found).astype(self._dtype(output)))
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-        return Rows((array,), len(array))
+            if shards
+        ]
+        for job in jobs:
+            _tell_damage(job)
+        store.require_space(self.folder, sum(job.entry.needed() for job in jobs))
+        sources = {job: self._source(known, job) for job in jobs}
+        for source in sorted({name for name in sources.values() if name}):
+            chosen = [job for job in jobs if sources[job] == source]
+            rows = {
+                job.view: self._entry(known, job.view, source).rows() for job in chosen
+            }
+            self._run(Maps(self.backbone, source, rows), chosen, known.what)
+        chosen = [job for job in jobs if not sources[job]]
+        if chosen:
+            views = tuple(sorted({job.view for job in chosen}))
+            images = Images(
+                self.backbone, manifest, self.square, self.augment, self.seed, views
+            )
+            self._run(images, chosen, known.what)
 
-    def _dtype(self, output: str) -> np.dtype:
-        """Feature maps are many; pooled features are few and get solved."""
-        pooled = output in ("avg", "max")
-        return np.dtype("float32" if pooled else self.settings.dtype)
+    def _source(self, known: Known, job: Job) -> str:
+        """Returns the last output before a job's that is there in full, or nothing."""
+        if self._dtype(FEATURE_MAP) != EXACT:
+            return ""
+        depth = networks.depth(self.backbone, job.output)
+        names = [*networks.cuts(self.backbone), FEATURE_MAP]
+        before = (name for name in names if networks.depth(self.backbone, name) < depth)
+        for name in reversed(list(before)):
+            entry = self._entry(known, job.view, name)
+            if not entry.needed() and not missing([entry])[0]:
+                return name
+        return ""
 
-    def _key(self, manifest: Manifest, view: int, output: str) -> str:
-        """Returns a digest of all that the numbers depend on."""
-        policy = self.augment.policy
-        unmirrored = augmentation.unmirrored(policy, self.augment.flip)
-        drawn = [policy, view, self.seed, *(["unmirrored"] if unmirrored else [])]
+    def _run(self, inputs: Inputs, jobs: list[Job], what: str) -> None:
+        """Computes jobs in one pass."""
+        passes.run(inputs, jobs, self._choose, what=what)
+
+    def _choose(self, model: keras.Model, sample: np.ndarray, total: int) -> Engine:
+        """Returns the engine of a network."""
+        return choice.choose(
+            model,
+            sample,
+            total=total,
+            name=self.settings.engine,
+            folder=self.folder.parent / "engines",
+        )
+
+    def _dtype(self, output: str) -> str:
+        """Returns the type in which an output is kept."""
+        return EXACT if output in POOLED else self.settings.dtype
+
+    def _known(self, manifest: Manifest, what: str) -> Known:
+        """Returns what all entries of a manifest's images have in common."""
         parts = {
             "format": FORMAT,
             "backbone": self.backbone.fingerprint(),
             "square": asdict(self.square),
-            "output": output,
-            "dtype": str(self._dtype(output)),
-            "view": drawn if view != batches.PLAIN_VIEW else None,
             "images": [row.sha256 for row in manifest.rows],
             "versions": [tf.__version__, keras.__version__],
         }
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+        return Known(_digest(parts), len(manifest.rows), what)
 
-    def _model(self, output: str) -> keras.Model:
-        """Builds the network from images to an output."""
-        inputs = self.backbone.inputs()
-        if output in heads.FEATURES:
-            feature_map = self.backbone.model(inputs)
-            return keras.Model(inputs, heads.FEATURES[output](feature_map))
-        place = int(output.removeprefix("cut"))
-        return self.backbone.prefix(self.backbone.end_of_cut(place))
+    def _entry(self, known: Known, view: int, output: str) -> Entry:
+        """Returns where an output of a view lies."""
+        policy = self.augment.policy
+        unmirrored = augmentation.unmirrored(policy, self.augment.flip)
+        drawn = [policy, view, self.seed, *(["unmirrored"] if unmirrored else [])]
+        parts = {
+            "known": known.digest,
+            "output": output,
+            "dtype": self._dtype(output),
+            "view": drawn if view != batches.PLAIN_VIEW else None,
+        }
+        facts = Facts(
+            backbone=self.backbone.name,
+            output=output,
+            view=view,
+            what=known.what,
+            images=known.images,
+            shape=networks.shape_of(self.backbone, output),
+            dtype=self._dtype(output),
+        )
+        return Entry(self.folder / _digest(parts)[:KEY_LENGTH], facts)
+
+
+def _digest(parts: dict) -> str:
+    """Returns a digest of plain values."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _none(facts: Facts) -> Rows:
+    """Returns the rows of no images."""
+    return Rows.of(np.zeros((0, *facts.shape), facts.dtype))
+
+
+def _tell_damage(job: Job) -> None:
+    """Says that parts of an entry are computed a second time, and why."""
+    damaged, facts = job.shards & job.entry.noted(), job.entry.facts
+    if damaged:
+        say(
+            f"{len(damaged)} of {facts.shards} parts of the cache entry "
+            f"{job.entry.path.name} ({facts.output}, view {facts.view}) are damaged: "
+            "they are computed anew"
+        )

@@ -11,42 +11,41 @@ class Rows:
     """One output of one view, a row an image, in the manifest's order.
 
     Attributes:
-        parts: Arrays that follow one another, mapped from disk, of `length` rows each
-            but for the last.
-        length: Rows of a part.
+        array: All rows, `(images, …)`; mapped from disk, so that the memory holds
+            what is read, as long as there is room for it.
     """
 
-    parts: tuple[np.ndarray, ...]
-    length: int
+    array: np.ndarray
 
     def __len__(self) -> int:
         """Returns the number of images."""
-        return sum(len(part) for part in self.parts)
+        return len(self.array)
 
     @property
     def dtype(self) -> np.dtype:
         """Returns the type of the numbers."""
-        return self.parts[0].dtype
+        return self.array.dtype
 
     @property
     def shape(self) -> tuple[int, ...]:
         """`(images, …)`."""
-        return len(self), *self.parts[0].shape[1:]
+        return self.array.shape
 
     @classmethod
     def of(cls, array: np.ndarray) -> Self:
         """Returns the rows of an array."""
-        return cls((array,), max(1, len(array)))
+        return cls(array)
 
     def take(self, places: np.ndarray) -> np.ndarray:
         """Returns the rows of some images, in that order, as a new array."""
-        parts, rows = np.divmod(places, self.length)
-        return np.stack([self.parts[part][row] for part, row in zip(parts, rows)])
+        return np.take(self.array, places, axis=0)
 
     def __getitem__(self, places: slice) -> np.ndarray:
         """Returns the rows of a stretch of images as a new array."""
-        return self.take(np.arange(len(self))[places])
+        return np.array(self.array[places])
 
-    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None):
-        """Returns all rows."""
-        return np.concatenate(self.parts).astype(dtype or self.parts[0].dtype)
+    def __array__(
+        self, dtype: np.dtype | None = None, copy: bool | None = None
+    ) -> np.ndarray:
+        """Returns all rows; mapped and not to be written to, unless copied."""
+        return np.array(self.array, dtype=dtype, copy=copy)

@@ -24,6 +24,6 @@ def choose(
         sample: Some of its inputs: uint8 images, or float16 feature maps.
         total: How many inputs are to be run: for few, nothing is converted.
         name: `auto`, or an engine by name.
-        folder: Where choices are remembered.
+        folder: Where choices and conversions are remembered.
     """
     return Graph(model, sample.dtype)
