@@ -334,7 +334,7 @@ def test_every_phase_knows_what_is_done_about_imbalance(
         return history
 
     monkeypatch.setattr(loop, "train", note)
-    monkeypatch.setattr(phases, "_inputs", lambda *arguments: (None, None))
+    monkeypatch.setattr(phases.Inputs, "at", lambda *arguments: (None, None))
     config = config.override(
         data={"imbalance": "sampling"}, head_phase={"solver": "gradient"}
     )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from tl_keras.training import outputs, regression
 from tl_keras.training.regression import choose_l2, solve
@@ -127,3 +128,22 @@ def test_penalty_of_a_balanced_head_is_the_best_of_balanced_held_out_images(
     choose_l2(*uneven(), balanced=True)
     for classes in seen:
         assert classes[0] == pytest.approx(classes[1])
+
+
+@pytest.mark.parametrize(
+    "work",
+    [lambda *data: solve(*data, 1.0, outputs.MULTI_CLASS), choose_l2],
+    ids=["solve", "choose_l2"],
+)
+def test_regression_keeps_two_libraries_from_fighting_for_the_cores(monkeypatch, work):
+    fit, noted = LogisticRegression.fit, []
+
+    def note(*arguments, **options):
+        pools = threadpool_info()
+        noted.extend(x["num_threads"] for x in pools if x["user_api"] == "blas")
+        return fit(*arguments, **options)
+
+    monkeypatch.setattr(LogisticRegression, "fit", note)
+    with threadpool_limits(2, user_api="blas"):
+        work(*examples(3))
+    assert noted and set(noted) == {1}

@@ -56,9 +56,7 @@ class Cached:
         self, places: np.ndarray, epoch: int, random: np.random.Generator, batch: int
     ) -> Iterator[np.ndarray]:
         """Yields batches in which each image shows one of its views."""
-        views = random.integers(len(self.views), size=len(self.labels))[places]
-        # An image that is drawn again shows its next view.
-        views = (views + repeats(places)) % len(self.views)
+        views = draw_views(places, len(self.labels), len(self.views), random)
         for first in range(0, len(places), batch):
             yield self._rows(
                 views[first : first + batch], places[first : first + batch]
@@ -76,3 +74,22 @@ class Cached:
         """Yields the first view."""
         for first in range(0, len(self.labels), batch):
             yield self.views[0][first : first + batch]
+
+
+def draw_views(
+    places: np.ndarray, images: int, views: int, random: np.random.Generator
+) -> np.ndarray:
+    """Draws which view of an image each place shows.
+
+    Args:
+        places: Which images, in which order.
+        images: How many there are.
+        views: How many views each has.
+        random: What is drawn from.
+
+    Returns:
+        Numbers of views from 0, one a place.
+    """
+    drawn = random.integers(views, size=images)[places]
+    # An image that is drawn again shows its next view.
+    return (drawn + repeats(places)) % views

@@ -51,10 +51,13 @@ class History:
     Attributes:
         folder: The run's folder.
         epochs: In order, all phases.
+        settled: Epochs of the phase under way that its finished parts have made; the
+            part under way counts its own behind them.
     """
 
     folder: Path
     epochs: tuple[Epoch, ...] = ()
+    settled: int = 0
 
     def of(self, phase: str) -> list[Epoch]:
         """Returns one phase's epochs."""
@@ -79,11 +82,14 @@ class History:
         return longer
 
     def until(self, phase: str, epochs: int) -> Self:
-        """Returns the history up to a number of epochs of a phase, to resume there."""
+        """Returns the history up to a number of epochs of a phase, to resume there.
+
+        Where the phase has several parts, of the part under way.
+        """
         before = [epoch for epoch in self.epochs if epoch.phase != phase]
         if phase == "head":
             before = []
-        kept = (*before, *self.of(phase)[:epochs])
+        kept = (*before, *self.of(phase)[: self.settled + epochs])
         return dataclasses.replace(self, epochs=kept)
 
     def _save(self) -> None:

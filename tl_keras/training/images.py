@@ -46,12 +46,23 @@ class Images:
         self, places: np.ndarray, epoch: int, random: np.random.Generator, batch: int
     ) -> Iterator[np.ndarray]:
         """Yields batches in which each image shows the epoch's view of it."""
-        rows = tuple(self.manifest.rows[place] for place in places)
-        chosen = self.manifest.with_rows(rows)
         # View 0 is the plain image; one that is drawn again shows another view.
+        return self.shown(places, epoch + 1 + AGAIN * repeats(places), batch)
+
+    def shown(
+        self, places: np.ndarray, views: np.ndarray, batch: int
+    ) -> Iterator[np.ndarray]:
+        """Yields batches of random views of some images.
+
+        Args:
+            places: Which images, in which order.
+            views: Which view of each, from 1.
+            batch: Images a batch; the last one holds what is left.
+        """
+        chosen = self._chosen(places)
         view = {
             "policy": self.policy,
-            "view": epoch + 1 + AGAIN * repeats(places),
+            "view": views,
             "seed": self.seed,
             "flip": self.flip,
         }
@@ -63,11 +74,19 @@ class Images:
 
     def in_order(self, batch: int) -> Iterator[np.ndarray]:
         """Yields the plain images."""
+        return self.plain(np.arange(len(self.manifest.rows)), batch)
+
+    def plain(self, places: np.ndarray, batch: int) -> Iterator[np.ndarray]:
+        """Yields batches of some images as they are, the last one included."""
         if self._decoded is None:
-            data = batches.images(self.manifest, self.square, batch)
+            data = batches.images(self._chosen(places), self.square, batch)
             return (images.numpy() for images in batches.read(data))
-        starts = range(0, len(self._decoded), batch)
-        return (self._decoded[first : first + batch] for first in starts)
+        starts = range(0, len(places), batch)
+        return (self._decoded[places[first : first + batch]] for first in starts)
+
+    def _chosen(self, places: np.ndarray) -> Manifest:
+        """Returns the manifest of some images in that order."""
+        return self.manifest.with_rows(tuple(self.manifest.rows[p] for p in places))
 
     @cached_property
     def _decoded(self) -> np.ndarray | None:

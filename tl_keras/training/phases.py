@@ -1,29 +1,38 @@
-"""The two phases: train the head on frozen features, then fine-tune the last stages."""
+"""The two phases: train the head on frozen features, then fine-tune the last stages.
 
+In this order, and the second from where the first ends, whatever the head: from a
+random head, fine-tuning pulls the pretrained features out of shape while the head is
+wrong (LP-FT: Kumar et al., 2022, https://arxiv.org/abs/2202.10054). A linear head is
+solved, so that fine-tuning starts from the best one there is on those features; a head
+with more in it is trained.
+"""
+
+import dataclasses
 import math
 import time
 from pathlib import Path
 
+import keras
 import numpy as np
 
-from tl_keras.config import Config
-from tl_keras.datasets.batches import PLAIN_VIEW
+from tl_keras.config import Config, FineTune
 from tl_keras.datasets.manifest import Manifest
-from tl_keras.datasets.square import Square
 from tl_keras.progress import say
 from tl_keras.training import (
+    gradual,
     heads,
-    images,
     imbalance,
     loop,
     outputs,
     pointwise,
     regression,
 )
-from tl_keras.training.cache.prefix import PrefixCache
-from tl_keras.training.examples import Cached, Examples
+from tl_keras.training.examples import Cached
 from tl_keras.training.head import Classifier
 from tl_keras.training.history import Epoch, History, log_text
+from tl_keras.training.inputs import Inputs, Pair
+
+HEAD, FINE_TUNE = "head", "fine_tune"
 
 
 def train_head(
@@ -40,11 +49,8 @@ def train_head(
     Returns:
         The history with this phase's epochs: one where the head is solved.
     """
-    name, phase = "head", config.head_phase
-    train, validation = (
-        _cached(classifier, manifest, config, split, classifier.features)
-        for split in ("train", "validation")
-    )
+    name, phase = HEAD, config.head_phase
+    train, validation = Inputs(classifier, manifest, config).of_head()
     if phase.solver == "gradient" or classifier.config.unsolvable:
         return loop.train(
             classifier.trainable_part(0),
@@ -86,6 +92,9 @@ def fine_tune(
     statistics were estimated on far more images than the new set has. Where nothing
     is frozen, images are read in every epoch, in other views each.
 
+    With gradual unfreezing the phase has several parts (see `gradual`), each with its
+    own schedule and checkpoint; each starts from the weights that the one before kept.
+
     Args:
         classifier: Its head and last stages are trained.
         manifest: The images with their splits.
@@ -96,90 +105,81 @@ def fine_tune(
     Returns:
         The history with this phase's epochs.
     """
-    name, phase = "fine_tune", config.fine_tune
+    read = Inputs(classifier, manifest, config)
+    parts = gradual.steps(classifier.backbone, config.fine_tune)
+    settled = 0
+    for number, phase in enumerate(parts):
+        name = f"{FINE_TUNE}_{number + 1}" if len(parts) > 1 else FINE_TUNE
+        # Whatever was drawn before, in a run that was not resumed here or there.
+        keras.utils.set_random_seed(config.seed + number)
+        trained = _train_part(
+            classifier,
+            read.at(phase.unfreeze),
+            phase=phase,
+            config=config,
+            seed=config.seed + number,
+            history=dataclasses.replace(history, settled=settled),
+            save_to=checkpoint_path(history.folder, name),
+            deadline=deadline,
+        )
+        settled = len(trained.of(FINE_TUNE))
+        # A part that was finished before gives its own epochs only; those of the parts
+        # behind it are still to be resumed.
+        history = max(trained, history, key=lambda one: len(one.epochs))
+    return dataclasses.replace(history, settled=0)
+
+
+def _train_part(
+    classifier: Classifier,
+    examples: Pair,
+    *,
+    phase: FineTune,
+    config: Config,
+    seed: int,
+    history: History,
+    save_to: Path,
+    deadline: float | None,
+) -> History:
+    """Fine-tunes what lies behind one freeze boundary, from the weights as they are."""
     part = classifier.trainable_part(
         phase.unfreeze, train_batch_norm=phase.train_batch_norm
     )
-    train, validation = _inputs(classifier, manifest, config)
     quick = pointwise.as_products(part)
     history = loop.train(
         quick,
-        train,
-        validation,
-        name=name,
+        *examples,
+        name=FINE_TUNE,
         phase=phase,
-        seed=config.seed,
+        seed=seed,
         history=history,
-        save_to=checkpoint_path(history.folder, name),
+        save_to=save_to,
         kind=classifier.outputs,
         balance=config.data.imbalance,
         deadline=deadline,
+        **_shares(classifier, phase),
     )
     pointwise.copy_weights(quick, part)
     return history
 
 
-def _inputs(
-    classifier: Classifier, manifest: Manifest, config: Config
-) -> tuple[Examples, Examples]:
-    """Returns what the trained part reads: feature maps at the cut, or images."""
-    if _streams(classifier, config):
-        return images.of_splits(
-            manifest, classifier.image_size, classifier.class_names, config
-        )
-    cut = _cache(classifier, config).cut(config.fine_tune.unfreeze)
-    train, validation = (
-        _cached(classifier, manifest, config, split, cut)
-        for split in ("train", "validation")
-    )
-    return train, validation
+def _shares(classifier: Classifier, phase: FineTune) -> dict[str, dict[str, float]]:
+    """Returns what tells the loop each layer's share of the learning rate."""
+    if phase.layer_decay == 1:
+        return {}
+    from tl_keras.training import rates
+
+    shares = rates.by_block(classifier.backbone, phase.unfreeze, phase.layer_decay)
+    return {"multipliers": shares}
 
 
 def fine_tunes(config: Config) -> bool:
     """Tells whether there is a second phase."""
-    return config.fine_tune.unfreeze != 0 and config.fine_tune.epochs > 0
+    return gradual.trains(config.fine_tune)
 
 
 def checkpoint_path(folder: Path, phase: str) -> Path:
     """Returns where a phase keeps its state."""
     return folder / "checkpoints" / f"{phase}.npz"
-
-
-def _streams(classifier: Classifier, config: Config) -> bool:
-    """Tells whether nothing is frozen, so that nothing can be computed once."""
-    return classifier.backbone.last_frozen(config.fine_tune.unfreeze) is None
-
-
-def _cache(classifier: Classifier, config: Config) -> PrefixCache:
-    """Returns the cache of what the frozen part computes."""
-    return PrefixCache(
-        classifier.backbone,
-        Path(config.data.cache_dir).expanduser() / "prefix",
-        Square.of(config.data, classifier.image_size),
-        config.augment,
-        config.seed,
-        config.cache,
-    )
-
-
-def _cached(
-    classifier: Classifier, manifest: Manifest, config: Config, split: str, output: str
-) -> Cached:
-    """Returns an output of a split's images; one pass gives both phases theirs."""
-    chosen = manifest.split(split)
-    if not chosen.rows:
-        return Cached.of(np.zeros(0, int), np.zeros((0, 0)))
-    cache, views = _cache(classifier, config), 1
-    wanted = [(PLAIN_VIEW, classifier.features)]
-    if fine_tunes(config) and not _streams(classifier, config):
-        views = config.augment.views if split == "train" else 1
-        cut = cache.cut(config.fine_tune.unfreeze)
-        wanted += [(view, cut) for view in range(views)]
-    found = cache.read(chosen, wanted, what=split)
-    labels = chosen.targets(classifier.class_names)
-    return Cached(
-        tuple(rows for (_, name), rows in found.items() if name == output), labels
-    )
 
 
 def _solve(train: Cached, config: Config, kind: str, folder: Path) -> list[np.ndarray]:

@@ -1,0 +1,127 @@
+"""A training step on the cached cut is one on images: many networks, every boundary.
+
+One network of each family, with random weights and statistics, on small images. The
+cache keeps float32, nothing is augmented, and what drops at random drops nothing.
+"""
+
+import keras
+import numpy as np
+import parity
+import pytest
+
+from tl_keras.backbones import catalogue
+from tl_keras.config import Head
+from tl_keras.datasets import batches
+from tl_keras.datasets.square import Square
+from tl_keras.training import outputs, pointwise
+from tl_keras.training.head import attach
+from tl_keras.training.inputs import Inputs
+
+IMAGES = 8
+FAMILIES = (
+    "vgg11",
+    "googlenet",
+    "resnet18",
+    "resnet20_cifar",
+    "xception",
+    "mobilenet",
+    "efficientnet_lite0",
+    "inception_v3",
+    "resnet50_v2",
+    "inception_resnet_v2",
+    "mobilenet_v2",
+    "mobilenet_v3_small",
+    "densenet121",
+    "nasnet_mobile",
+    "efficientnet_b0",
+    "efficientnet_v2_b0",
+    "convnext_tiny",
+)
+QUICK = "resnet20_cifar"
+BOUNDARIES = {
+    "a number": lambda backbone: 1,
+    "a share": lambda backbone: 0.5,
+    "a block": lambda backbone: backbone.blocks[-1].name,
+    "a layer": lambda backbone: [
+        layer.name for layer in backbone.network.layers if layer.weights
+    ][-2],
+}
+# Of the largest change of a weight: a prefix whose normalization is folded into its
+# kernels rounds otherwise, and behind it lie up to a hundred layers.
+TOLERANCE = 1e-2
+
+
+def few(manifest):
+    """Returns some training images of every class, and no others."""
+    rows = [row for row in manifest.rows if row.split == "train"]
+    return manifest.with_rows(tuple(rows[:: len(rows) // IMAGES][:IMAGES]))
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(name, marks=() if name == QUICK else pytest.mark.slow)
+        for name in FAMILIES
+    ],
+)
+def classifier(request, manifest):
+    """A classifier that drops nothing, its statistics those of the images."""
+    size = max(32, catalogue.CATALOGUE[request.param].minimum_size)
+    backbone = catalogue.load(request.param, weights=None, image_size=size)
+    for layer in backbone.network._flatten_layers():
+        for rate in {"rate", "drop_path_rate"} & set(vars(layer)):
+            setattr(layer, rate, 0.0)
+    parity.fill(backbone.network, backbone.preprocess(pixels(manifest, size)))
+    yield attach(backbone, manifest.class_names, Head(dropout=0.0))
+    keras.backend.clear_session()
+
+
+def pixels(manifest, size):
+    """Returns the images as the network takes them."""
+    (found,) = batches.images(few(manifest), Square(side=size), IMAGES)
+    return found.numpy().astype(np.float32)
+
+
+def step(model, inputs, labels):
+    """Does one step of plain gradient descent; returns the loss before it."""
+    model.compile(keras.optimizers.SGD(1e-3), outputs.loss("multi_class", 0.0))
+    return float(model.train_on_batch(inputs, outputs.targets(labels, 3)))
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_step_on_the_cached_cut_equals_one_on_images(
+    classifier, manifest, config, boundary
+):
+    backbone, whole = classifier.backbone, classifier.model
+    unfreeze = BOUNDARIES[boundary](backbone)
+    config = config.override(
+        cache={"dtype": "float32"},
+        augment={"views": 1},
+        fine_tune={"unfreeze": unfreeze},
+    )
+    start = whole.get_weights()
+    part = classifier.trainable_part(unfreeze)
+    quick = pointwise.as_products(part)
+    train, _ = Inputs(classifier, few(manifest), config).at(unfreeze)
+    loss = step(quick, np.asarray(train.views[0]), train.labels)
+    pointwise.copy_weights(quick, part)
+    cached = whole.get_weights()
+    whole.set_weights(start)
+    images = pixels(manifest, classifier.image_size)
+    assert step(whole, images, train.labels) == pytest.approx(loss, rel=1e-3)
+    found = whole.get_weights()
+    whole.set_weights(start)
+
+    trained = {id(weight) for weight in whole.trainable_weights}
+    suffix = {id(weight) for weight in part.weights}
+    assert trained and trained <= suffix
+    largest = max(np.abs(b - a).max() for a, b in zip(start, found))
+    assert largest > 0
+    for weight, old, one, other in zip(whole.weights, start, cached, found):
+        if id(weight) not in trained:
+            # The prefix and the statistics of every batch normalization.
+            np.testing.assert_array_equal(one, old, err_msg=weight.path)
+        else:
+            change = np.abs(other - old).max()
+            margin = TOLERANCE * change + 1e-6 * largest
+            assert np.abs(one - other).max() <= margin, weight.path
