@@ -99,8 +99,6 @@ def range_test(
 
     def losses_of(work: Callable[..., Any]) -> Iterator[float]:
         for batch in feeding.epochs(train, model, plan, 0):
-            # Keras shows the mean of all steps since the last reset.
-            model.reset_metrics()
             yield float(work(*batch))
 
     untrained = list(itertools.islice(losses_of(model.test_on_batch), steps))
