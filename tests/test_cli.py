@@ -59,7 +59,7 @@ def test_help_imports_no_tensorflow(command):
         (["predict", "no/such/export", "cat.jpg"], "neither a run folder nor"),
         (["trian", "x"], "trian"),
         (["train"], "source"),
-        ([], "Give a command: check, train, evaluate, predict, resume, models"),
+        ([], "Give a command: check, train, find-lr, evaluate, predict, resume"),
     ],
     ids=" ".join,
 )

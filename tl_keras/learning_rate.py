@@ -13,16 +13,15 @@ from tl_keras import preparation
 from tl_keras.config import Config
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.sources.finding import Source
-from tl_keras.datasets.square import Square
 from tl_keras.errors import UsageError
 from tl_keras.files import replacing, write_text
 from tl_keras.progress import say
-from tl_keras.training import finder, images, phases, pointwise
-from tl_keras.training.cache.prefix import PrefixCache
-from tl_keras.training.examples import Cached, Examples
+from tl_keras.training import finder, images, phases, pointwise, rates
+from tl_keras.training.examples import Examples
 from tl_keras.training.finder import RangeTest
 from tl_keras.training.head import Classifier, attach
 from tl_keras.training.history import History
+from tl_keras.training.inputs import Inputs
 
 HEAD, FINE_TUNE = "head", "fine_tune"
 
@@ -67,6 +66,7 @@ def find_learning_rate(
     preparation.prepare_tensorflow(config)
     config, manifest = preparation.prepare(source, config)
     built = preparation.build(config, manifest)
+    shares: dict[str, float] = {}
     if config.scratch.name:
         model, section, kind = built.model, config.scratch, built.outputs
         train, _ = images.of_splits(
@@ -77,6 +77,8 @@ def find_learning_rate(
         section = getattr(config, {HEAD: "head_phase"}.get(phase, phase))
         model, train = _part(classifier, manifest, config, phase)
         kind = classifier.outputs
+        if phase == FINE_TUNE and section.layer_decay < 1:
+            shares = rates.by_block(built, section.unfreeze, section.layer_decay)
     say(f"Training at rising learning rates, {lowest:g} to {highest:g}")
     return finder.range_test(
         model,
@@ -85,6 +87,7 @@ def find_learning_rate(
         seed=config.seed,
         kind=kind,
         balance=config.data.imbalance,
+        multipliers=shares,
         lowest=lowest,
         highest=highest,
         steps=steps,
@@ -139,42 +142,18 @@ def _part(
     classifier: Classifier, manifest: Manifest, config: Config, phase: str
 ) -> tuple[keras.Model, Examples]:
     """Returns what trains in a phase, as it is when the phase starts, and on what."""
+    inputs = Inputs(classifier, manifest, config)
     if phase == HEAD:
-        plain = _views(classifier, manifest, config, classifier.features, 1)
-        return classifier.trainable_part(0), plain
+        train, _ = inputs.of_head()
+        return classifier.trainable_part(0), train
     with tempfile.TemporaryDirectory(prefix="tl_keras-") as folder:
         phases.train_head(classifier, manifest, config, History(Path(folder)))
-    unfreeze, views = config.fine_tune.unfreeze, config.augment.views
+    settings = config.fine_tune
     part = classifier.trainable_part(
-        unfreeze, train_batch_norm=config.fine_tune.train_batch_norm
+        settings.unfreeze, train_batch_norm=settings.train_batch_norm
     )
-    if classifier.backbone.last_frozen(unfreeze) is None:
-        train, _ = images.of_splits(
-            manifest, classifier.image_size, classifier.class_names, config
-        )
-    else:
-        place = classifier.backbone.place_of_cut(unfreeze)
-        train = _views(classifier, manifest, config, f"cut{place}", views)
+    train, _ = inputs.at(settings.unfreeze)
     return pointwise.as_products(part), train
-
-
-def _views(
-    classifier: Classifier, manifest: Manifest, config: Config, output: str, views: int
-) -> Cached:
-    """Returns what the frozen part gives of some views of the training images."""
-    cache = PrefixCache(
-        classifier.backbone,
-        Path(config.data.cache_dir).expanduser() / "prefix",
-        Square.of(config.data, classifier.image_size),
-        config.augment,
-        config.seed,
-        config.cache,
-    )
-    chosen = manifest.split("train")
-    wanted = [(view, output) for view in range(views)]
-    found = cache.read(chosen, wanted, what="train")
-    labels = chosen.targets(classifier.class_names)
-    return Cached(tuple(found[one] for one in wanted), labels)
 
 
 def _require_range(lowest: float, highest: float, steps: int) -> None:

@@ -22,7 +22,7 @@ from tl_keras.datasets import batches
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.square import Square
 from tl_keras.errors import UsageError
-from tl_keras.training import finder, pointwise, regression
+from tl_keras.training import optimizers, outputs, pointwise, regression
 from tl_keras.training.engines import choice
 from tl_keras.training.head import Classifier
 
@@ -155,7 +155,8 @@ class Measuring:
         """Returns seconds until the first step, of a step and of a check an image."""
         started = time.monotonic()
         quick = pointwise.as_products(part)
-        finder.compile_for(quick, phase, self.classifier.outputs)
+        loss = outputs.loss(self.classifier.outputs, phase.label_smoothing)
+        quick.compile(optimizers.build(quick, phase, 1), loss)
         size = min(phase.batch_size, len(self.manifest.split("train").rows))
         random = np.random.default_rng(0)
         inputs, targets = (
@@ -168,7 +169,8 @@ class Measuring:
             for work in (quick.train_on_batch, quick.test_on_batch)
         ]
         (first_step, step), (first_check, check) = times
-        return preparing + first_step + first_check, step, check
+        # A step holds a check: what took longer was disturbed.
+        return preparing + first_step + first_check, step, min(step, check)
 
     def _head(self, images: int) -> float:
         """Returns the seconds that the head phase takes, its features given."""

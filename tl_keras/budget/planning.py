@@ -30,6 +30,7 @@ class Plan:
         planned: Seconds that all of it takes, by what was measured.
         wanted: Seconds that all of `asked` would take.
         costs: What was measured.
+        slowness: How many times longer than that its first half took.
     """
 
     budget: float
@@ -39,6 +40,7 @@ class Plan:
     planned: float
     wanted: float
     costs: Costs
+    slowness: float = 1.0
 
     @property
     def too_small(self) -> bool:
@@ -122,7 +124,7 @@ def plan(costs: Costs, *, budget: float, spent: float, asked: Recipe) -> Plan:
 
 def recipes(costs: Costs, asked: Recipe) -> list[Recipe]:
     """Returns what may be chosen, the best first."""
-    least = math.ceil(LEAST_SHARE * asked.epochs)
+    least = max(1, math.ceil(LEAST_SHARE * asked.epochs))
     return [
         Recipe(
             unfreeze=cut.unfreeze,

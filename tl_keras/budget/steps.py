@@ -69,22 +69,35 @@ def correct_epochs(run: Run, clock: Clock) -> None:
     plan, config = planning.load(run.folder), run.config
     if not phases.fine_tunes(config):
         return
-    room = clock.budget * (1 - MARGIN) - clock.spent - plan.costs.last_steps
-    epochs = planning.epochs_in(plan.costs, plan.chosen, room, plan.asked.epochs)
+    costs, slowness = plan.costs, _slowness(run, plan)
+    room = (clock.budget * (1 - MARGIN) - clock.spent) / slowness - costs.last_steps
+    epochs = planning.epochs_in(costs, plan.chosen, room, plan.asked.epochs)
     chosen = dataclasses.replace(plan.chosen, epochs=epochs) if epochs else HEAD_ALONE
+    rest = slowness * (costs.fine_tuning(chosen) + costs.last_steps)
+    planned = clock.spent + rest
+    changes = {"chosen": chosen, "slowness": slowness, "planned": planned}
+    dataclasses.replace(plan, **changes).save(run.folder)
     if chosen == plan.chosen:
         return
-    rest = plan.costs.fine_tuning(chosen) + plan.costs.last_steps
-    plan = dataclasses.replace(plan, chosen=chosen, planned=clock.spent + rest)
-    plan.save(run.folder)
     run.settle(with_recipe(config, chosen))
     said = durations.readable(clock.budget - clock.spent)
     say(f"{said} of the time budget are left. Now planned: {chosen}")
 
 
+def _slowness(run: Run, plan: Plan) -> float:
+    """Returns how many times longer than planned the head phase took; 1 at least.
+
+    It took less where the features were in the cache: that says nothing. Its building
+    of networks is not a part of the plan, and takes about as long as fine-tuning's.
+    """
+    costs = plan.costs
+    expected = costs.first_pass(plan.chosen) + costs.head + costs.starting
+    return max(1.0, run.state.seconds["head"] / expected)
+
+
 def deadline(plan: Plan, clock: Clock) -> float:
     """Returns when fine-tuning must end, in seconds of `time.monotonic`."""
-    return clock.began + clock.budget - plan.costs.last_steps
+    return clock.began + clock.budget - plan.slowness * plan.costs.last_steps
 
 
 def asked_of(config: Config) -> Recipe:

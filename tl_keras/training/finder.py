@@ -9,17 +9,19 @@ looked through.
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
+from keras.optimizers.schedules import ExponentialDecay
 
 from tl_keras.config import Phase
 from tl_keras.errors import TlKerasError
-from tl_keras.training import heads, imbalance, mixing, outputs
+from tl_keras.training import feeding, optimizers, outputs
 from tl_keras.training.examples import Examples
+from tl_keras.training.feeding import Plan
 
 # What one step tells is mostly luck: it has this share in the smoothed loss.
 NEW_SHARE = 0.1
@@ -66,6 +68,7 @@ def range_test(
     seed: int,
     kind: str = outputs.MULTI_CLASS,
     balance: str = "none",
+    multipliers: Mapping[str, float] | None = None,
     lowest: float = 1e-6,
     highest: float = 1.0,
     steps: int = 100,
@@ -79,6 +82,7 @@ def range_test(
         seed: Of the order of the images, the views and the dropout.
         kind: What the logits stand for: see `training.outputs`.
         balance: What is done about classes of different size: `Data.imbalance`.
+        multipliers: Shares of the learning rate by layer name; 1 for all others.
         lowest: The first rate.
         highest: The last rate, unless the loss explodes before.
         steps: How many rates to try; fewer where the images are few.
@@ -87,26 +91,24 @@ def range_test(
         TlKerasError: If the loss does not fall before it explodes.
     """
     before = model.get_weights()
-    compile_for(model, phase, kind)
-    batch_size = min(phase.batch_size, len(train.labels))
-    steps = min(steps, max(FEWEST_STEPS, MOST_EPOCHS * len(train.labels) // batch_size))
-    rates = np.geomspace(lowest, highest, steps).tolist()
+    images = len(train.labels)
+    batch_size = min(phase.batch_size, images)
+    steps = min(steps, max(FEWEST_STEPS, MOST_EPOCHS * images // batch_size))
+    _compile(model, phase, kind, multipliers or {}, _rise(lowest, highest, steps))
+    plan = Plan(phase, batch_size, images // batch_size, seed, balance)
 
     def losses_of(work: Callable[..., Any]) -> Iterator[float]:
-        for batch in _batches(train, model, phase, seed, balance):
-            # Keras shows the mean of all steps since the last reset.
-            model.reset_metrics()
+        for batch in feeding.epochs(train, model, plan, 0):
             yield float(work(*batch))
 
     untrained = list(itertools.islice(losses_of(model.test_on_batch), steps))
     losses: list[float] = []
-    trained = losses_of(model.train_on_batch)
-    for rate in rates:
-        model.optimizer.learning_rate = rate
-        losses.append(next(trained))
+    for loss in itertools.islice(losses_of(model.train_on_batch), steps):
+        losses.append(loss)
         if _explodes(losses, untrained):
             break
     model.set_weights(before)
+    rates = np.geomspace(lowest, highest, steps).tolist()
     return judge(rates[: len(losses)], losses, untrained[: len(losses)])
 
 
@@ -171,38 +173,19 @@ def _explodes(losses: Sequence[float], untrained: Sequence[float]) -> bool:
     return not math.isfinite(curve[-1]) or curve[-1] > EXPLODED * min(curve)
 
 
-def compile_for(model: keras.Model, phase: Phase, kind: str) -> None:
-    """Sets the optimizer and the loss of a phase, without its schedule."""
-    optimizer = keras.optimizers.AdamW(
-        phase.learning_rate,
-        use_ema=phase.ema_momentum > 0,
-        ema_momentum=phase.ema_momentum,
-        weight_decay=phase.weight_decay,
-        global_clipnorm=phase.clip_norm or None,
-    )
-    powers = [w for w in model.trainable_weights if heads.GEM_POWER in w.path]
-    optimizer.exclude_from_weight_decay(powers, ["bias", "gamma", "beta"])
+def _rise(lowest: float, highest: float, steps: int) -> ExponentialDecay:
+    """Returns a rate that rises by the same factor each step."""
+    return ExponentialDecay(lowest, steps - 1, highest / lowest)
+
+
+def _compile(
+    model: keras.Model,
+    phase: Phase,
+    kind: str,
+    multipliers: Mapping[str, float],
+    rates: ExponentialDecay,
+) -> None:
+    """Sets the optimizer and the loss of a phase, with other rates."""
+    optimizer = optimizers.build(model, phase, 1, multipliers=multipliers)
+    optimizer.learning_rate = rates
     model.compile(optimizer, outputs.loss(kind, phase.label_smoothing))
-
-
-def _batches(
-    train: Examples, model: keras.Model, phase: Phase, seed: int, balance: str
-) -> Iterator[tuple[np.ndarray, ...]]:
-    """Yields endless batches of inputs, targets and, where classes weigh, weights."""
-    targets = outputs.targets(train.labels, model.output.shape[-1])
-    weights = None
-    if balance == imbalance.WEIGHTS:
-        weights = imbalance.class_weights(train.labels, max(2, targets.shape[1]))
-    size = min(phase.batch_size, len(targets))
-    whole = len(targets) // size * size
-    for epoch in itertools.count():
-        random = np.random.default_rng((seed, epoch))
-        places = random.permutation(len(targets))[:whole]
-        if balance == imbalance.SAMPLING:
-            places = imbalance.draw_equally(train.labels, whole, random)
-        drawn = train.drawn(places, epoch, random, size)
-        for inputs, chosen in zip(drawn, places.reshape(-1, size)):
-            batch = inputs.astype(np.float32), targets[chosen]
-            inputs, mixed = mixing.mix(*batch, phase, random)
-            weighed = (mixed,) if weights is None else imbalance.weigh(mixed, weights)
-            yield inputs, *weighed
