@@ -8,12 +8,14 @@ import keras
 import numpy as np
 import parity
 import pytest
+import tensorflow as tf
 
 from tl_keras.backbones import catalogue
 from tl_keras.config import Head
 from tl_keras.datasets import batches
 from tl_keras.datasets.square import Square
 from tl_keras.training import outputs, pointwise
+from tl_keras.training.engines import choice
 from tl_keras.training.head import attach
 from tl_keras.training.inputs import Inputs
 
@@ -46,10 +48,8 @@ BOUNDARIES = {
         layer.name for layer in backbone.network.layers if layer.weights
     ][-2],
 }
-# Of the change of all weights together, and of each. The prefix in the cache has its
-# normalization folded into its kernels and rounds otherwise, by some 1e-6. Wherever
-# that carries an activation over a ReLU's 0, the gradient is another one.
-ALL_TOGETHER, EACH = 0.03, 0.2
+# Of the change of all weights together, and of each: what rounding may make of it.
+ALL_TOGETHER, EACH = 0.01, 0.1
 
 
 def few(manifest):
@@ -95,9 +95,25 @@ def step(model, inputs, labels):
     return float(model.train_on_batch(inputs, outputs.targets(labels, 3)))
 
 
+class Plain:
+    """Keras itself as the engine that fills the cache.
+
+    A faster one rounds otherwise, by some 1e-6, which a random network of a hundred
+    layers makes a hundred thousand times larger; that it agrees is tested elsewhere.
+    """
+
+    name, batch_size = "plain", IMAGES
+
+    def __init__(self, model):
+        self._run = tf.function(lambda inputs: model(inputs, training=False))
+
+    def __call__(self, inputs):
+        return [self._run(tf.cast(inputs, tf.float32)).numpy()]
+
+
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 def test_step_on_the_cached_cut_equals_one_on_images(
-    classifier, manifest, config, boundary
+    classifier, manifest, config, monkeypatch, boundary
 ):
     backbone, whole = classifier.backbone, classifier.model
     unfreeze = BOUNDARIES[boundary](backbone)
@@ -106,6 +122,7 @@ def test_step_on_the_cached_cut_equals_one_on_images(
         augment={"views": 1},
         fine_tune={"unfreeze": unfreeze},
     )
+    monkeypatch.setattr(choice, "choose", lambda model, *_, **others: Plain(model))
     start = whole.get_weights()
     part = classifier.trainable_part(unfreeze)
     quick = pointwise.as_products(part)
