@@ -141,8 +141,9 @@ class Entry:
 
     def needed(self) -> int:
         """Returns the bytes that are still to be written."""
-        absent = self.facts.shards - len(self.noted())
-        return min(absent * SHARD, self.facts.images) * self.facts.row_bytes
+        facts = self.facts
+        absent = frozenset(range(facts.shards)) - self.noted()
+        return sum(len(facts.places(shard)) for shard in absent) * facts.row_bytes
 
     def create(self) -> None:
         """Makes the folder, and says in it what it is for."""
