@@ -79,8 +79,8 @@ def test_killed_process_leaves_whole_shards_and_the_next_one_goes_on(
     resumed = finish(start("resumed"))
     assert resumed["computed"] == 2 * 7 * SHARD
     whole = cache_in(tmp_path / "anew").read(manifest, WANTED, what="all")
-    for one, entry in zip(whole.values(), places):
-        np.testing.assert_allclose(entry.rows(), one, rtol=1e-3)
+    for expected, found in zip(whole.values(), places):
+        np.testing.assert_allclose(found.rows(), expected, rtol=1e-3)
 
 
 def test_second_process_waits_for_the_first_and_computes_nothing(start, tmp_path):
