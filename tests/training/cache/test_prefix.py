@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tl_keras.backbones import catalogue
 from tl_keras.datasets import batches
 from tl_keras.datasets.images import decode_and_resize
 from tl_keras.datasets.square import Square
@@ -237,6 +238,31 @@ def test_key_depends_on_weights_and_statistics(cache, manifest, layer, weight):
     variable = getattr(cache.backbone.network.get_layer(layer), weight)
     variable.assign(variable.numpy() + 1e-3)
     assert key(cache, manifest) != before
+
+
+@pytest.mark.parametrize("layer", ["block1_bn", "block2_conv", "block3_conv"])
+def test_key_of_a_cut_depends_on_the_weights_before_it_alone(cache, manifest, layer):
+    def keys():
+        outputs = cache.cut(2), cache.cut(1), "feature_map", "avg"
+        return [key(cache, manifest, output=name) for name in outputs]
+
+    before = keys()
+    for variable in cache.backbone.network.get_layer(layer).weights:
+        variable.assign(variable.numpy() + 1e-3)
+    same = [old == new for old, new in zip(before, keys())]
+    behind = {"block1_bn": 0, "block2_conv": 1, "block3_conv": 2}[layer]
+    assert same == [True] * behind + [False] * (4 - behind)
+
+
+def test_key_depends_on_the_preprocessing_and_the_backbones_name(cache, manifest):
+    backbone = cache.backbone
+    other = catalogue.CATALOGUE["resnet50"].preprocess
+    changes = {"name": "other"}, {"preprocess": other}
+    keys = {
+        key(changed(cache, backbone=dataclasses.replace(backbone, **change)), manifest)
+        for change in ({}, *changes)
+    }
+    assert len(keys) == 3
 
 
 def test_other_weights_give_other_numbers(cache, manifest):
