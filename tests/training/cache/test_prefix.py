@@ -211,14 +211,16 @@ def test_no_images_have_no_rows(cache, manifest):
     assert found.shape == (0, 8) and not cache.folder.exists()
 
 
-@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("batch", [1, 2, 64])
 def test_numbers_do_not_depend_on_the_engines_batch(
     cache, manifest, tmp_path, engines, batch
 ):
     expected = read(cache, manifest, cut_of(cache))
     engines.batch_size = batch
-    found = read(changed(cache, folder=tmp_path / "b"), manifest, cut_of(cache))
+    other = changed(cache, folder=tmp_path / "b")
+    found = read(other, manifest, cut_of(cache))
     np.testing.assert_allclose(found, expected, rtol=1e-3)
+    assert not other.entries(manifest, [cut_of(cache)])[cut_of(cache)].needed()
 
 
 def test_numbers_that_half_precision_cannot_hold_are_refused(cache, manifest):

@@ -187,6 +187,7 @@ class Writer:
             np.ascontiguousarray(rows).data.cast("B"),
         )
         places = facts.places(shard)
+        assert first + len(rows) <= places.stop
         if first == places.start:
             self._digest = hashlib.sha256()
         self._digest.update(content)
