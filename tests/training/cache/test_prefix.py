@@ -40,20 +40,21 @@ class Engines:
     """Engines that note what they are run on.
 
     Attributes:
-        batch_size: Of those that are made from now on.
+        batch_sizes: Of those that are made from now on, in turns.
         counts: Inputs that each was run on.
         shapes: Of an input of each.
     """
 
     def __init__(self):
-        self.batch_size = 4
+        self.batch_sizes = (4,)
         self.counts, self.shapes = [], []
         self._choose = choice.choose
 
     def choose(self, *args, **options):
         """Returns what the true choice would, under watch."""
         engine = self._choose(*args, **options)
-        engine.batch_size = self.batch_size
+        turn = len(self.counts) % len(self.batch_sizes)
+        engine.batch_size = self.batch_sizes[turn]
         return Watched(engine, self)
 
     def forget(self):
@@ -216,11 +217,22 @@ def test_numbers_do_not_depend_on_the_engines_batch(
     cache, manifest, tmp_path, engines, batch
 ):
     expected = read(cache, manifest, cut_of(cache))
-    engines.batch_size = batch
+    engines.batch_sizes = (batch,)
     other = changed(cache, folder=tmp_path / "b")
     found = read(other, manifest, cut_of(cache))
     np.testing.assert_allclose(found, expected, rtol=1e-3)
     assert not other.entries(manifest, [cut_of(cache)])[cut_of(cache)].needed()
+
+
+def test_networks_of_one_pass_may_have_different_batches(
+    cache, manifest, tmp_path, engines
+):
+    wanted = (0, "avg"), (1, "max")
+    expected = read(cache, manifest, *wanted)
+    engines.batch_sizes = (2, 4)
+    found = read(changed(cache, folder=tmp_path / "other"), manifest, *wanted)
+    for one in wanted:
+        np.testing.assert_allclose(found[one], expected[one], rtol=1e-5)
 
 
 def test_numbers_that_half_precision_cannot_hold_are_refused(cache, manifest):
@@ -462,7 +474,7 @@ def test_interrupted_computing_goes_on_behind_the_last_whole_shard(
     shutil.rmtree(cache.folder)
     engines.forget()
     call = Watched.__call__
-    engines.batch_size = 2
+    engines.batch_sizes = (2,)
     monkeypatch.setattr(Watched, "__call__", stop)
     with pytest.raises(KeyboardInterrupt):
         read(cache, manifest, cut_of(cache))
