@@ -77,7 +77,7 @@ def test_config_names_the_poolings_that_there_are():
 @pytest.mark.parametrize(("pooling", "layers", "kind"), EVERY)
 def test_every_head_gives_probabilities_of_each_class(pooling, layers, kind):
     head = build(pooling, layers, kind)
-    maps = examples(kind).views[0].parts[0].astype(np.float32)
+    maps = examples(kind).views[0][:].astype(np.float32)
     logits = head(maps, training=False)
     found = np.asarray(outputs.probabilities(logits, kind))
     assert found.shape == (48, 2 if kind == "binary" else 3)
@@ -108,7 +108,7 @@ def test_averaged_weights_are_evaluated_with_trained_statistics(tmp_path):
     head = build("avg", "mlp", dropout=0.0)
     epochs = train(head, "multi_class", tmp_path, ema_momentum=0.8, epochs=3).epochs
     held_out = examples("multi_class", seed=1)
-    logits = head(held_out.views[0].parts[0].astype(np.float32), training=False)
+    logits = head(held_out.views[0][:].astype(np.float32), training=False)
     targets = outputs.targets(held_out.labels, 3)
     loss = float(outputs.loss("multi_class", 0.0)(targets, logits))
     assert loss in [pytest.approx(epoch.val_loss, rel=1e-3) for epoch in epochs]
@@ -117,7 +117,7 @@ def test_averaged_weights_are_evaluated_with_trained_statistics(tmp_path):
 @pytest.mark.parametrize("layers", LAYERS)
 def test_copy_with_products_computes_what_the_head_computes(layers):
     head = build("gem", layers)
-    maps = examples("multi_class").views[0].parts[0].astype(np.float32)
+    maps = examples("multi_class").views[0][:].astype(np.float32)
     inputs = keras.Input(SHAPE)
     whole = keras.Model(inputs, head(keras.layers.ReLU()(inputs)))
     np.testing.assert_allclose(as_products(whole)(maps), head(maps), rtol=1e-5)
@@ -127,7 +127,7 @@ def test_head_is_saved_without_classes_of_ours(tmp_path):
     head = build("gem", "mlp")
     head.save(tmp_path / "head.keras")
     loaded = keras.models.load_model(tmp_path / "head.keras", safe_mode=True)
-    maps = examples("multi_class").views[0].parts[0].astype(np.float32)
+    maps = examples("multi_class").views[0][:].astype(np.float32)
     np.testing.assert_array_equal(loaded(maps), head(maps))
 
 
@@ -175,7 +175,7 @@ def test_generalised_mean_has_a_gradient_whatever_the_feature_map_is(value):
 def test_weight_decay_leaves_the_power_of_the_generalised_mean(tmp_path):
     head, flat = build("gem"), examples("multi_class")
     # On maps that are the same everywhere the power has no gradient.
-    maps = flat.views[0].parts[0]
+    maps = flat.views[0][:]
     maps[:] = maps[:, :1, :1]
     train(head, "multi_class", tmp_path, data=flat, weight_decay=0.9, epochs=2)
     (power,) = head.get_layer(heads.GEM_POWER).get_weights()
@@ -200,7 +200,7 @@ def half_precision():
 @pytest.mark.parametrize("layers", LAYERS)
 def test_logits_are_float32_under_mixed_precision(half_precision, pooling, layers):
     head = build(pooling, layers)
-    maps = examples("multi_class").views[0].parts[0].astype(np.float32)
+    maps = examples("multi_class").views[0][:].astype(np.float32)
     assert head(maps).dtype == head.output.dtype == "float32"
     assert "bfloat16" in {layer.compute_dtype for layer in head.layers}
 

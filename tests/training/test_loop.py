@@ -41,9 +41,7 @@ def kept_epoch(epochs, images):
 def test_model_ends_with_the_weights_of_the_epoch_to_keep(tmp_path):
     model, validation = new_model(), examples(13, seed=1)
     epochs = run(tmp_path, model, validation=validation).epochs
-    logits = model(
-        validation.views[0].parts[0].astype(np.float32), training=False
-    ).numpy()
+    logits = model(validation.views[0][:].astype(np.float32), training=False).numpy()
     shifted = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     loss = -shifted[np.arange(13), validation.labels].mean()
     kept = kept_epoch(epochs, images=13)
@@ -181,7 +179,7 @@ def test_balanced_training_finds_more_of_the_small_class(tmp_path, balance):
             save_to=tmp_path / chosen / "fine_tune.npz",
             balance=chosen,
         )
-        inputs = uneven(400).views[0].parts[0]
+        inputs = uneven(400).views[0][:]
         found = np.asarray(model(inputs)).argmax(axis=1)
         shares[chosen] = found.mean()
     assert shares[balance] > 2 * shares["none"]

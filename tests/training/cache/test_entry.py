@@ -97,7 +97,9 @@ def test_shard_that_was_begun_does_not_count(entry):
 def test_cut_off_file_lacks_the_shards_behind_the_cut_and_the_one_it_is_in(entry, size):
     write(entry)
     os.truncate(entry.path / "rows.bin", size)
-    assert lacking(entry) == list(range(size // (SHARD * ROW), 5))
+    whole = size // (SHARD * ROW)
+    assert lacking(entry) == list(range(whole, 5))
+    assert entry.needed() == (IMAGES - whole * SHARD) * ROW
 
 
 @pytest.mark.parametrize("place", [0, SHARD * ROW, 7 * ROW + 5, IMAGES * ROW - 1])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tl_keras.backbones import catalogue
 from tl_keras.datasets import batches
 from tl_keras.datasets.images import decode_and_resize
 from tl_keras.datasets.square import Square
@@ -39,20 +40,21 @@ class Engines:
     """Engines that note what they are run on.
 
     Attributes:
-        batch_size: Of those that are made from now on.
+        batch_sizes: Of those that are made from now on, in turns.
         counts: Inputs that each was run on.
         shapes: Of an input of each.
     """
 
     def __init__(self):
-        self.batch_size = 4
+        self.batch_sizes = (4,)
         self.counts, self.shapes = [], []
         self._choose = choice.choose
 
     def choose(self, *args, **options):
         """Returns what the true choice would, under watch."""
         engine = self._choose(*args, **options)
-        engine.batch_size = self.batch_size
+        turn = len(self.counts) % len(self.batch_sizes)
+        engine.batch_size = self.batch_sizes[turn]
         return Watched(engine, self)
 
     def forget(self):
@@ -210,14 +212,27 @@ def test_no_images_have_no_rows(cache, manifest):
     assert found.shape == (0, 8) and not cache.folder.exists()
 
 
-@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("batch", [1, 2, 64])
 def test_numbers_do_not_depend_on_the_engines_batch(
     cache, manifest, tmp_path, engines, batch
 ):
     expected = read(cache, manifest, cut_of(cache))
-    engines.batch_size = batch
-    found = read(changed(cache, folder=tmp_path / "b"), manifest, cut_of(cache))
+    engines.batch_sizes = (batch,)
+    other = changed(cache, folder=tmp_path / "b")
+    found = read(other, manifest, cut_of(cache))
     np.testing.assert_allclose(found, expected, rtol=1e-3)
+    assert not other.entries(manifest, [cut_of(cache)])[cut_of(cache)].needed()
+
+
+def test_networks_of_one_pass_may_have_different_batches(
+    cache, manifest, tmp_path, engines
+):
+    wanted = (0, "avg"), (1, "max")
+    expected = read(cache, manifest, *wanted)
+    engines.batch_sizes = (2, 4)
+    found = read(changed(cache, folder=tmp_path / "other"), manifest, *wanted)
+    for one in wanted:
+        np.testing.assert_allclose(found[one], expected[one], rtol=1e-5)
 
 
 def test_numbers_that_half_precision_cannot_hold_are_refused(cache, manifest):
@@ -237,6 +252,31 @@ def test_key_depends_on_weights_and_statistics(cache, manifest, layer, weight):
     variable = getattr(cache.backbone.network.get_layer(layer), weight)
     variable.assign(variable.numpy() + 1e-3)
     assert key(cache, manifest) != before
+
+
+@pytest.mark.parametrize("layer", ["block1_bn", "block2_conv", "block3_conv"])
+def test_key_of_a_cut_depends_on_the_weights_before_it_alone(cache, manifest, layer):
+    def keys():
+        outputs = cache.cut(2), cache.cut(1), "feature_map", "avg"
+        return [key(cache, manifest, output=name) for name in outputs]
+
+    before = keys()
+    for variable in cache.backbone.network.get_layer(layer).weights:
+        variable.assign(variable.numpy() + 1e-3)
+    same = [old == new for old, new in zip(before, keys())]
+    behind = {"block1_bn": 0, "block2_conv": 1, "block3_conv": 2}[layer]
+    assert same == [True] * behind + [False] * (4 - behind)
+
+
+def test_key_depends_on_the_preprocessing_and_the_backbones_name(cache, manifest):
+    backbone = cache.backbone
+    other = catalogue.CATALOGUE["resnet50"].preprocess
+    changes = {"name": "other"}, {"preprocess": other}
+    keys = {
+        key(changed(cache, backbone=dataclasses.replace(backbone, **change)), manifest)
+        for change in ({}, *changes)
+    }
+    assert len(keys) == 3
 
 
 def test_other_weights_give_other_numbers(cache, manifest):
@@ -434,7 +474,7 @@ def test_interrupted_computing_goes_on_behind_the_last_whole_shard(
     shutil.rmtree(cache.folder)
     engines.forget()
     call = Watched.__call__
-    engines.batch_size = 2
+    engines.batch_sizes = (2,)
     monkeypatch.setattr(Watched, "__call__", stop)
     with pytest.raises(KeyboardInterrupt):
         read(cache, manifest, cut_of(cache))

@@ -141,8 +141,9 @@ class Entry:
 
     def needed(self) -> int:
         """Returns the bytes that are still to be written."""
-        absent = self.facts.shards - len(self.noted())
-        return min(absent * SHARD, self.facts.images) * self.facts.row_bytes
+        facts = self.facts
+        absent = frozenset(range(facts.shards)) - self.noted()
+        return sum(len(facts.places(shard)) for shard in absent) * facts.row_bytes
 
     def create(self) -> None:
         """Makes the folder, and says in it what it is for."""
@@ -186,6 +187,7 @@ class Writer:
             np.ascontiguousarray(rows).data.cast("B"),
         )
         places = facts.places(shard)
+        assert first + len(rows) <= places.stop
         if first == places.start:
             self._digest = hashlib.sha256()
         self._digest.update(content)

@@ -1,5 +1,6 @@
 """The networks whose outputs are cached: from images or a cut to some outputs."""
 
+import hashlib
 from collections.abc import Sequence
 
 import keras
@@ -21,10 +22,32 @@ def shape_of(backbone: Backbone, output: str) -> tuple[int, ...]:
 
 def depth(backbone: Backbone, output: str) -> int:
     """Returns a number that grows from outputs to those computed of them."""
+    pooled = output in heads.FEATURES and output != heads.FEATURE_MAP
+    return layers_before(backbone, output) + pooled
+
+
+def fingerprints(backbone: Backbone) -> tuple[str, ...]:
+    """Returns of each number of layers a digest of the weights of the first so many.
+
+    And of the preprocessing. So what lies behind a cut may train: the digest up to the
+    cut stays, and with it what was computed there.
+    """
+    digest = hashlib.sha256(f"{backbone.name} {backbone.preprocess}".encode())
+    found = [digest.hexdigest()]
+    for operation in backbone.network.operations:
+        for weight in getattr(operation, "weights", ()):
+            # Not the path: Keras numbers some layers anew in each process.
+            digest.update(f"{weight.shape}".encode())
+            digest.update(weight.numpy().tobytes())
+        found.append(digest.hexdigest())
+    return tuple(found)
+
+
+def layers_before(backbone: Backbone, output: str) -> int:
+    """Returns how many layers, in their order, an output depends on at most."""
     if output.startswith(CUT):
         return _place(output)
-    layers = len(backbone.network.operations)
-    return layers if output == heads.FEATURE_MAP else layers + 1
+    return len(backbone.network.operations)
 
 
 def cuts(backbone: Backbone) -> list[str]:

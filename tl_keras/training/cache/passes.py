@@ -70,7 +70,9 @@ def run(inputs: Inputs, jobs: Sequence[Job], choose: Choose, *, what: str) -> No
     places = [facts.places(shard) for shard in shards]
     total = sum(map(len, places))
     chosen = _networks(inputs, jobs, choose, places[0], total)
-    batch = max(network.engine.batch_size for network in chosen)
+    # A batch stays within a shard.
+    largest = max(network.engine.batch_size for network in chosen)
+    batch = min(largest, len(facts.places(0)))
     with ExitStack() as stack, storage_errors(jobs[0].entry.path):
         writers = {job: stack.enter_context(closing(Writer(job.entry))) for job in jobs}
         for step in track(inputs.steps(places, batch), what, total, batch):

@@ -2,7 +2,8 @@
 
 One entry an output and view of a manifest's images. Its name is a digest of
 everything that the numbers depend on, so that a stale cache cannot be read: another
-weight, size, cut, augmentation, picture or library version has another name.
+weight before the cut, size, cut, augmentation, picture or library version has another
+name.
 
 What the numbers depend on no further than in their last bits is not in the name: the
 engine and its batch size, which other outputs the network gave in the same pass, and
@@ -54,12 +55,14 @@ class Known:
     """What all entries of some images have in common: found out once a request.
 
     Attributes:
-        digest: Of the network, the images and how they are read.
+        digest: Of the images and how they are read.
+        weights: Digests of the network's weights, by the number of its first layers.
         images: How many there are.
         what: What they are.
     """
 
     digest: str
+    weights: tuple[str, ...]
     images: int
     what: str
 
@@ -209,12 +212,12 @@ class PrefixCache:
         """Returns what all entries of a manifest's images have in common."""
         parts = {
             "format": FORMAT,
-            "backbone": self.backbone.fingerprint(),
             "square": asdict(self.square),
             "images": [row.sha256 for row in manifest.rows],
             "versions": [tf.__version__, keras.__version__],
         }
-        return Known(_digest(parts), len(manifest.rows), what)
+        weights = networks.fingerprints(self.backbone)
+        return Known(_digest(parts), weights, len(manifest.rows), what)
 
     def _entry(self, known: Known, view: int, output: str) -> Entry:
         """Returns where an output of a view lies."""
@@ -223,6 +226,7 @@ class PrefixCache:
         drawn = [policy, view, self.seed, *(["unmirrored"] if unmirrored else [])]
         parts = {
             "known": known.digest,
+            "weights": known.weights[networks.layers_before(self.backbone, output)],
             "output": output,
             "dtype": self._dtype(output),
             "view": drawn if view != batches.PLAIN_VIEW else None,
