@@ -131,7 +131,7 @@ def _automatic(network: _Network, total: int) -> Engine:
         return plain
     running = total * _seconds_an_input(plain, network.sample)
     measuring = 0.0 if known else MEASURED * running
-    if not _pays(network, kinds.values(), running, measuring):
+    if SAVED * running < _making(network, kinds.values()) + measuring:
         return plain
     if known and (engine := _again(network, AUTO, known)):
         return engine
@@ -180,21 +180,11 @@ def _seconds_an_input(engine: Engine, sample: np.ndarray) -> float:
     return (time.perf_counter() - started) / len(sample)
 
 
-def _pays(
-    network: _Network, kinds: Iterable[ModuleType], running: float, measuring: float
-) -> bool:
-    """Tells whether another engine than the graph can save what finding it costs.
-
-    Args:
-        network: The network.
-        kinds: The engines in question.
-        running: Seconds of the graph for all inputs.
-        measuring: Seconds of the contest.
-    """
+def _making(network: _Network, kinds: Iterable[ModuleType]) -> float:
+    """Returns about how many seconds it takes to make engines and compare them."""
     conversions = sum(not network.memory.has(kind.SUFFIX) for kind in kinds)
     # Comparing with Keras takes about as long as making the graph.
-    making = network.seconds * (1 + CONVERSION * conversions)
-    return SAVED * running > making + measuring
+    return network.seconds * (1 + CONVERSION * conversions)
 
 
 def _again(network: _Network, asked: str, choice: Choice) -> Engine | None:

@@ -86,7 +86,7 @@ def fastest(
                 # Libraries raise what they like, and each of them is dispensable.
                 leave_out(engine.name, error)
                 alive = [one for one in alive if one.name != engine.name]
-                took = {key: took[key] for key in took if key[0] in alive}
+                took = {key: took[key] for key in took if key[0].name != engine.name}
         alive = _hopeful(alive, size, took)
     return _winner(took, sample, end)
 

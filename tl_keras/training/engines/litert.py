@@ -16,7 +16,7 @@ SUFFIX = ".tflite"
 
 def convert(frozen: Callable[[tf.Tensor], list[tf.Tensor]]) -> bytes:
     """Converts what `constant_graph` gives, in float32, nothing quantized."""
-    with silence():
+    with silence("absl"):
         return tf.lite.TFLiteConverter.from_concrete_functions([frozen]).convert()
 
 
