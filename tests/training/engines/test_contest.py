@@ -91,6 +91,16 @@ def test_a_long_call_is_not_made_longer(clock):
     assert max(seen) == 8
 
 
+def test_a_size_that_the_memory_does_not_hold_is_not_chosen(clock):
+    def short(inputs):
+        if len(inputs) > 16:
+            raise MemoryError
+        clock.now += 0.1
+        return compute(inputs)
+
+    assert run([Workers("graph", [short])]).batch_size == 16
+
+
 def test_the_contest_ends_in_time(clock):
     run([engine("graph", clock, each=0.1), engine("litert", clock, each=0.1)], 2.0)
     # The call in which the time runs out is finished.
