@@ -31,7 +31,7 @@ FEW = 4 * COMPARED
 DEFAULT_BATCH, GPU_BATCH = 16, 64
 # A conversion takes about so many times as long as making the constant graph, which
 # knows how busy the machine is: of EfficientNet-Lite0, MobileNetV2, ResNet50 and VGG16
-# 1.0 to 5.2 times by LiteRT, 3.4 to 6.0 times by ONNX Runtime.
+# 0.7 to 5.2 times by LiteRT, 1.7 to 6.0 times by ONNX Runtime.
 CONVERSION = 4.0
 # What other engines save of the graph's time: a tenth of ResNet50's, half of
 # MobileNetV2's.

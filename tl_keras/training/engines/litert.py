@@ -43,7 +43,7 @@ def _run(converted: bytes, threads: int) -> Run:
         interpreter = Interpreter(model_content=converted, num_threads=threads)
         interpreter.allocate_tensors()
     (given,) = interpreter.get_input_details()
-    outputs = _in_order(interpreter.get_output_details())
+    outputs = in_order(interpreter.get_output_details())
     shape = [None]
 
     def run(inputs: np.ndarray) -> list[np.ndarray]:
@@ -61,7 +61,7 @@ def _run(converted: bytes, threads: int) -> Run:
     return run
 
 
-def _in_order(details: Sequence[dict]) -> list[int]:
+def in_order(details: Sequence[dict]) -> list[int]:
     """Returns the outputs' tensors in the model's order.
 
     The details come in any order. The converter keeps the names that
