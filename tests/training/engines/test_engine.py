@@ -93,11 +93,11 @@ def test_batch_size_is_halved_until_the_memory_holds_it(error, said):
     assert len(said) == 1 and "2 images at a time" in said[0]
 
 
-def test_many_workers_end_with_one_input_at_a_time(said):
-    seen = []
-    workers = Workers("litert", [limited(1, MemoryError(), seen)] * 2, 8)
+@pytest.mark.parametrize("count", (1, 2))
+def test_workers_go_down_to_one_input_each(count, said):
+    workers = Workers("litert", [limited(1, MemoryError(), [])] * count, 8)
     np.testing.assert_array_equal(workers(INPUTS)[0], INPUTS * 2)
-    assert workers.batch_size == 2 and len(said) == 1
+    assert workers.batch_size == count and len(said) == 1
 
 
 def test_an_input_that_the_memory_does_not_hold_ends_with_a_cure(said):

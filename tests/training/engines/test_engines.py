@@ -83,6 +83,12 @@ def test_many_outputs_are_not_sorted_as_text(name):
     assert [part[0, 0] for part in found] == [*range(2, 14)]
 
 
+def test_the_order_in_which_litert_lists_outputs_does_not_matter():
+    names = ("Identity_2", "Identity", "Identity_1")
+    details = [{"name": name, "index": place} for place, name in enumerate(names)]
+    assert litert.in_order(details) == [1, 2, 0]
+
+
 @pytest.mark.parametrize("name", ENGINES)
 def test_a_part_between_two_cuts_takes_feature_maps_of_16_bits(name, backbone):
     part = backbone.between(backbone.stages[0], backbone.stages[1])

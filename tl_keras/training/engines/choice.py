@@ -29,9 +29,9 @@ COMPARED = 8
 FEW = 4 * COMPARED
 # The constant graph is about as fast at 8 to 32 inputs a call.
 DEFAULT_BATCH, GPU_BATCH = 16, 64
-# A conversion takes 3 to 5 times as long as making the constant graph: of
-# EfficientNet-Lite0, MobileNetV2, ResNet50 and VGG16, 0.9 s to 10 s on an idle and on
-# a busy machine, by LiteRT 3.1 to 5.2 times, by ONNX Runtime 2.8 to 6.0 times.
+# A conversion takes about so many times as long as making the constant graph, which
+# knows how busy the machine is: of EfficientNet-Lite0, MobileNetV2, ResNet50 and VGG16
+# 0.7 to 5.2 times by LiteRT, 1.7 to 6.0 times by ONNX Runtime.
 CONVERSION = 4.0
 # What other engines save of the graph's time: a tenth of ResNet50's, half of
 # MobileNetV2's.
@@ -122,16 +122,16 @@ def _automatic(network: _Network, total: int) -> Engine:
         return plain
     kinds = {kind.NAME: kind for kind in CONVERTED.values() if not _lacking(kind)}
     known = network.memory.choice(AUTO)
-    if known and known.engine == graph.NAME:
+    if known and known.engine not in kinds:
         plain.batch_size = known.batch_size
         return plain
-    if known and known.engine in kinds:
-        kinds = {known.engine: kinds[known.engine]}
     if not kinds or total <= FEW:
         return plain
     running = total * _seconds_an_input(plain, network.sample)
-    measuring = 0.0 if known else MEASURED * running
-    if not _pays(network, kinds.values(), running, measuring):
+    measuring = min(MEASURED * running, MOST_MEASURED)
+    wanted, cost = ([known.engine], 0.0) if known else ([*kinds], measuring)
+    cost += _making(network, [kinds[kind] for kind in wanted])
+    if SAVED * running < cost:
         return plain
     if known and (engine := _again(network, AUTO, known)):
         return engine
@@ -139,7 +139,7 @@ def _automatic(network: _Network, total: int) -> Engine:
     for kind in kinds.values():
         with _left_out_on_failure(kind):
             engines += _ways(network, kind)
-    return _measured(network, AUTO, engines, MEASURED * running) or plain
+    return _measured(network, AUTO, engines, measuring) or plain
 
 
 def _named(network: _Network, name: str, total: int) -> Engine:
@@ -163,7 +163,7 @@ def _named(network: _Network, name: str, total: int) -> Engine:
             f"`cache.engine: {name}` cannot run this network: {error}. Take "
             "`cache.engine: auto`."
         ) from error
-    seconds = total * SECONDS_AN_INPUT
+    seconds = min(total * SECONDS_AN_INPUT, MOST_MEASURED)
     return _measured(network, name, engines, seconds) or engines[0]
 
 
@@ -180,21 +180,11 @@ def _seconds_an_input(engine: Engine, sample: np.ndarray) -> float:
     return (time.perf_counter() - started) / len(sample)
 
 
-def _pays(
-    network: _Network, kinds: Iterable[ModuleType], running: float, measuring: float
-) -> bool:
-    """Tells whether another engine than the graph can save what finding it costs.
-
-    Args:
-        network: The network.
-        kinds: The engines in question.
-        running: Seconds of the graph for all inputs.
-        measuring: Seconds of the contest.
-    """
+def _making(network: _Network, kinds: Iterable[ModuleType]) -> float:
+    """Returns about how many seconds it takes to make engines and compare them."""
     conversions = sum(not network.memory.has(kind.SUFFIX) for kind in kinds)
     # Comparing with Keras takes about as long as making the graph.
-    making = network.seconds * (1 + CONVERSION * conversions)
-    return SAVED * running > making + measuring
+    return network.seconds * (1 + CONVERSION * conversions)
 
 
 def _again(network: _Network, asked: str, choice: Choice) -> Engine | None:
@@ -231,7 +221,6 @@ def _measured(
     network: _Network, asked: str, engines: Sequence[Workers], seconds: float
 ) -> Engine | None:
     """Returns the fastest of some engines, and remembers it."""
-    seconds = min(seconds, MOST_MEASURED)
     found = contest.fastest(engines, network.sample, network.expected, seconds)
     if found:
         choice = Choice(found.name, found.workers, found.batch_size)

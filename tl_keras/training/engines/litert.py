@@ -16,7 +16,7 @@ SUFFIX = ".tflite"
 
 def convert(frozen: Callable[[tf.Tensor], list[tf.Tensor]]) -> bytes:
     """Converts what `constant_graph` gives, in float32, nothing quantized."""
-    with silence():
+    with silence("absl"):
         return tf.lite.TFLiteConverter.from_concrete_functions([frozen]).convert()
 
 
@@ -43,7 +43,7 @@ def _run(converted: bytes, threads: int) -> Run:
         interpreter = Interpreter(model_content=converted, num_threads=threads)
         interpreter.allocate_tensors()
     (given,) = interpreter.get_input_details()
-    outputs = _in_order(interpreter.get_output_details())
+    outputs = in_order(interpreter.get_output_details())
     shape = [None]
 
     def run(inputs: np.ndarray) -> list[np.ndarray]:
@@ -61,7 +61,7 @@ def _run(converted: bytes, threads: int) -> Run:
     return run
 
 
-def _in_order(details: Sequence[dict]) -> list[int]:
+def in_order(details: Sequence[dict]) -> list[int]:
     """Returns the outputs' tensors in the model's order.
 
     The details come in any order. The converter keeps the names that

@@ -71,8 +71,9 @@ class Memory:
     def forget(self, asked: str, suffix: str) -> None:
         """Drops a choice and its converted network, which were of no use."""
         if self._folder:
-            self._choice(asked).unlink(missing_ok=True)
-            self._converted(suffix).unlink(missing_ok=True)
+            with _dispensable():
+                self._choice(asked).unlink(missing_ok=True)
+                self._converted(suffix).unlink(missing_ok=True)
 
     def has(self, suffix: str) -> bool:
         """Tells whether this network was converted to a format before."""
@@ -80,12 +81,16 @@ class Memory:
 
     def converted(self, suffix: str) -> bytes | None:
         """Returns this network in a format, weights included, or nothing."""
-        if not self.has(suffix):
+        if self._folder is None:
             return None
         path = self._converted(suffix)
-        # The oldest are removed: this one is of use.
-        os.utime(path)
-        return path.read_bytes()
+        try:
+            converted = path.read_bytes()
+            # The oldest are removed: this one is of use.
+            os.utime(path)
+            return converted
+        except OSError:
+            return None
 
     def keep(self, suffix: str, converted: bytes) -> None:
         """Keeps a converted network, and the newest few of the others."""

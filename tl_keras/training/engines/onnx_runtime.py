@@ -1,8 +1,6 @@
 """Runs a frozen network by ONNX Runtime, often the fastest for large convolutions."""
 
-import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -26,7 +24,7 @@ def convert(frozen: Callable[[tf.Tensor], list[tf.Tensor]]) -> bytes:
     """
     import tf2onnx
 
-    with silence(), _errors_alone("tf2onnx"):
+    with silence("tf2onnx", "tensorflow"):
         model, _ = tf2onnx.convert.from_graph_def(
             frozen.graph.as_graph_def(),
             input_names=[given.name for given in frozen.inputs],
@@ -66,15 +64,3 @@ def runs(converted: bytes, workers: int, threads: int) -> Sequence[Run]:
             return session.run(names, {given.name: inputs})
 
     return [run] * workers
-
-
-@contextmanager
-def _errors_alone(name: str) -> Iterator[None]:
-    """Keeps a logger from giving more than errors."""
-    logger = logging.getLogger(name)
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)

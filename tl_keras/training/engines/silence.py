@@ -15,12 +15,36 @@ _lock = threading.RLock()
 
 
 @contextlib.contextmanager
-def silence() -> Iterator[None]:
+def silence(*loggers: str) -> Iterator[None]:
     """Sends standard error to the log's debug level while the block runs.
 
     The converters and XNNPACK tell there, by no setting to be stopped, what they do.
     An error that the block raises is not touched.
+
+    Args:
+        loggers: Names of Python's loggers that give errors alone meanwhile.
     """
+    with contextlib.ExitStack() as stack:
+        for name in loggers:
+            stack.enter_context(_errors_alone(logging.getLogger(name)))
+        stack.enter_context(_unprinted())
+        yield
+
+
+@contextlib.contextmanager
+def _errors_alone(noisy: logging.Logger) -> Iterator[None]:
+    """Keeps a logger from giving more than errors."""
+    before = noisy.level
+    noisy.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        noisy.setLevel(before)
+
+
+@contextlib.contextmanager
+def _unprinted() -> Iterator[None]:
+    """Keeps what is written to the descriptor of standard error for the log."""
     with _lock, tempfile.TemporaryFile() as kept:
         sys.stderr.flush()
         before = os.dup(STANDARD_ERROR)
