@@ -25,7 +25,7 @@ from tl_keras.datasets import batches, sources
 from tl_keras.datasets.checking import check
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.square import Square
-from tl_keras.preparation import with_image_size
+from tl_keras.preparation import settled
 from tl_keras.run import create
 from tl_keras.sections import Data
 from tl_keras.training import heads
@@ -63,7 +63,7 @@ def run(
     """
     pictures = folder.parent / "pictures"
     manifest = deal(data, seed, pictures, QUICK_IMAGES if quick else None)
-    config = with_image_size(_config(way, seed, folder, quick), manifest)
+    config = settled(_config(way, seed, folder, quick), manifest)
     square = Square.of(config.data, config.backbone.image_size)
     if way in GUIDE:
         found = _guide(way, manifest, config, square, quick)

@@ -27,7 +27,7 @@ import tl_keras as tl
 from tl_keras.datasets import sources
 from tl_keras.datasets.checking import check
 from tl_keras.datasets.manifest import Manifest
-from tl_keras.preparation import with_image_size
+from tl_keras.preparation import settled
 from tl_keras.run import create
 from tl_keras.sections import Data
 
@@ -61,7 +61,7 @@ def train(fold: int, runs: Path, way: str, **changes: dict) -> tuple[float, floa
         seed=fold, data={"cache_dir": str(runs / f"fold{fold}-cache")}, **changes
     )
     started = time.monotonic()
-    create(folder, "twemoji", manifest, with_image_size(config, manifest))
+    create(folder, "twemoji", manifest, settled(config, manifest))
     run = tl.resume(folder)
     return run.metrics["accuracy"], time.monotonic() - started
 

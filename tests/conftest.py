@@ -109,6 +109,7 @@ def tiny_config(cache_dir):
         data={"cache_dir": str(cache_dir), "validation": 0.2, "test": 0.2},
         # Eight features of a random network are few: let them speak.
         head_phase={"l2": 0.01},
+        augment={"views": 4},
         fine_tune={"epochs": 2, "batch_size": 8},
     )
 

@@ -81,7 +81,8 @@ class Phase:
         at_least = dict(epochs=0, batch_size=1, warmup_epochs=0, patience=1)
         for name, least in (at_least | dict(mixup=0, cutmix=0, clip_norm=0)).items():
             value = getattr(self, name)
-            require(value >= least, self._section + name, f"at least {least}", value)
+            fits = value is None or value >= least
+            require(fits, self._section + name, f"at least {least}", value)
         for name in ("weight_decay", "label_smoothing", "ema_momentum"):
             value = getattr(self, name)
             require(0 <= value < 1, self._section + name, "in [0, 1)", value)
@@ -131,10 +132,11 @@ class FineTune(Phase):
             where `unfreeze` is `all`.
         train_batch_norm: Whether the batch normalization of what trains does, too.
             A pretrained one is better left as it is where images are few.
+        epochs: `None` takes 16 for up to 1,500 training images, fewer for more.
     """
 
     _section: ClassVar[str] = "fine_tune."
-    epochs: int = 16
+    epochs: int | None = None
     learning_rate: float = 1e-3
     warmup_epochs: int = 1
     weight_decay: float = 0.05

@@ -1,6 +1,7 @@
 """What is done before training: images found, checked and dealt, the config settled."""
 
 import dataclasses
+import math
 import re
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +25,10 @@ from tl_keras.registry import lookup
 from tl_keras.training import heads, memory, progressive, scratch
 from tl_keras.training.outputs import MULTI_LABEL
 from tl_keras.training.scratch import Network
+
+# The usual recipe, chosen on 1,400 images (see "How good, how fast" in the README).
+SMALL_SET, MOST_EPOCHS, EPOCHS_A_VIEW = 1500, 16, 4
+LEAST_EPOCHS, LEAST_VIEWS = 4, 2
 
 
 def prepare(source: Source, config: Config) -> tuple[Config, Manifest]:
@@ -50,7 +55,7 @@ def prepare(source: Source, config: Config) -> tuple[Config, Manifest]:
     findings = checking.check(manifest, config.data)
     checking.tell(findings)
     manifest = split.deal(findings.usable(), config.data)
-    return with_image_size(config, manifest), manifest
+    return settled(config, manifest), manifest
 
 
 def prepare_tensorflow(config: Config) -> None:
@@ -105,7 +110,40 @@ def default_name(source: Source) -> str:
     return f"{stem}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
-def with_image_size(config: Config, manifest: Manifest) -> Config:
+def settled(config: Config, manifest: Manifest) -> Config:
+    """Settles what the config leaves open and the images decide.
+
+    Args:
+        config: What is to be trained and how.
+        manifest: The images with their splits.
+
+    Returns:
+        The config with the side of the images, the epochs of fine-tuning and the
+        views of an image.
+    """
+    images = len(manifest.split("train").rows)
+    epochs, views = config.fine_tune.epochs, config.augment.views
+    return _with_image_size(config, manifest).override(
+        fine_tune={"epochs": usual_epochs(images) if epochs is None else epochs},
+        augment={"views": usual_views(images) if views is None else views},
+    )
+
+
+def usual_epochs(images: int) -> int:
+    """Returns the epochs of fine-tuning for a number of training images.
+
+    Four times the images take half the epochs, and so twice the steps.
+    """
+    epochs = round(MOST_EPOCHS * math.sqrt(SMALL_SET / max(1, images)))
+    return min(MOST_EPOCHS, max(LEAST_EPOCHS, epochs))
+
+
+def usual_views(images: int) -> int:
+    """Returns the views of each image, in proportion to the epochs that show them."""
+    return max(LEAST_VIEWS, round(usual_epochs(images) / EPOCHS_A_VIEW))
+
+
+def _with_image_size(config: Config, manifest: Manifest) -> Config:
     """Settles the side of the images, if the config leaves it open."""
     if config.backbone.image_size is not None:
         return config

@@ -74,17 +74,19 @@ class Augment:
 
     Attributes:
         policy: Name of the policy; `tl-keras augment` draws what each one does.
-        views: Of each training image: the plain one, and others drawn once.
+        views: Of each training image: the plain one, and others drawn once. `None`
+            takes 4 for up to 1,500 training images, fewer for more.
         flip: Whether a policy may mirror images. Digits, letters and signs are
             something else in the mirror.
     """
 
     policy: str = "light"
-    views: int = 4
+    views: int | None = None
     flip: bool = True
 
     def __post_init__(self) -> None:
-        require(self.views >= 1, "augment.views", "at least 1", self.views)
+        views = self.views
+        require(views is None or views >= 1, "augment.views", "at least 1", views)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -118,7 +118,8 @@ class Plain:
         self._run = tf.function(lambda inputs: model(inputs, training=False))
 
     def __call__(self, inputs):
-        return [self._run(tf.cast(inputs, tf.float32)).numpy()]
+        found = self._run(tf.cast(inputs, tf.float32))
+        return [part.numpy() for part in tf.nest.flatten(found)]
 
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)

@@ -10,6 +10,7 @@ from tl_keras.config import Head
 from tl_keras.datasets.square import Square
 from tl_keras.sections import Augment, Cache
 from tl_keras.training import streamed
+from tl_keras.training.cache import networks
 from tl_keras.training.cache.prefix import PrefixCache
 from tl_keras.training.engines import choice
 from tl_keras.training.examples import Cached
@@ -169,5 +170,5 @@ def test_engine_runs_in_the_size_that_it_likes():
 def test_network_of_a_cut_ends_where_the_cache_cuts(streaming, manifest, unfreeze):
     classifier = attach(streaming.backbone, manifest.class_names, Head())
     cut = f"cut{streaming.backbone.place_of_cut(unfreeze)}"
-    model = streamed.network(streaming.backbone, cut)
+    model = networks.build(streaming.backbone, (cut,))
     assert model.output.shape == classifier.trainable_part(unfreeze).input.shape

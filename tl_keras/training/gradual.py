@@ -12,7 +12,7 @@ from tl_keras.config import FineTune
 
 def trains(phase: FineTune) -> bool:
     """Tells whether there is fine-tuning at all."""
-    return phase.unfreeze != 0 and phase.epochs > 0
+    return phase.unfreeze != 0 and phase.epochs != 0
 
 
 def steps(backbone: Backbone, phase: FineTune) -> tuple[FineTune, ...]:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from tl_keras.backbones.backbone import Backbone
@@ -16,6 +15,7 @@ from tl_keras.config import Config
 from tl_keras.datasets.batches import PLAIN_VIEW
 from tl_keras.progress import say, track
 from tl_keras.training import heads
+from tl_keras.training.cache import networks
 from tl_keras.training.engines import choice
 from tl_keras.training.engines.engine import Engine
 from tl_keras.training.examples import Cached, Examples, draw_views
@@ -122,7 +122,7 @@ class Streaming:
         )
         images = len(self.train.labels) + len(self.validation.labels)
         return choice.choose(
-            network(self.backbone, output),
+            networks.build(self.backbone, (output,)),
             sample,
             total=images * epochs,
             name=self.config.cache.engine,
@@ -143,20 +143,6 @@ def features(engine: Engine, images: Images, *, what: str) -> np.ndarray:
         return np.zeros((0, 0), np.float32)
     batches = track(images.in_order(size), what, total, size)
     return np.concatenate([engine(pixels)[0] for pixels in batches])
-
-
-def network(backbone: Backbone, output: str) -> keras.Model:
-    """Builds the network from images to an output.
-
-    Args:
-        backbone: The network that it is a part of.
-        output: A key of `heads.FEATURES`, or what `PrefixCache.cut` gives.
-    """
-    if output not in heads.FEATURES:
-        place = int(output.removeprefix("cut"))
-        return backbone.prefix(backbone.end_of_cut(place))
-    inputs = backbone.inputs()
-    return keras.Model(inputs, heads.FEATURES[output](backbone.model(inputs)))
 
 
 def run(engine: Engine, inputs: np.ndarray) -> np.ndarray:
