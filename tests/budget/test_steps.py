@@ -68,7 +68,7 @@ def test_run_does_what_its_plan_says(train):
 
 
 def test_budget_for_the_head_alone_trains_the_head_alone(train, capsys):
-    run = train(budget="10s")
+    run = train(budget="2m")
     assert {epoch.phase for epoch in run.history.epochs} == {"head"}
     assert run.config.fine_tune.unfreeze == 0
     assert "Planned: the head alone" in capsys.readouterr().err

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 
-from tl_keras import training
 from tl_keras.config import Head
 from tl_keras.training import loop, outputs, phases
 from tl_keras.training.head import attach
@@ -209,7 +208,7 @@ def test_each_part_learns_at_the_rates_of_its_own_layers(
         noted.append(options.get("multipliers"))
         return history
 
-    monkeypatch.setattr(training, "rates", Shares, raising=False)
+    monkeypatch.setattr(phases, "rates", Shares)
     monkeypatch.setattr(loop, "train", note)
     config = config.override(fine_tune={**GRADUAL, "layer_decay": decay})
     phases.fine_tune(classifier, manifest, config, History(tmp_path))

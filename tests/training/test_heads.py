@@ -177,6 +177,7 @@ def test_weight_decay_leaves_the_power_of_the_generalised_mean(tmp_path):
     # On maps that are the same everywhere the power has no gradient.
     maps = flat.views[0][:]
     maps[:] = maps[:, :1, :1]
+    flat = Cached.of(flat.labels, maps)
     train(head, "multi_class", tmp_path, data=flat, weight_decay=0.9, epochs=2)
     (power,) = head.get_layer(heads.GEM_POWER).get_weights()
     assert power == pytest.approx(3.0, abs=1e-4)

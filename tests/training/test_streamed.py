@@ -6,15 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tl_keras.config import Head
 from tl_keras.datasets.square import Square
 from tl_keras.sections import Augment, Cache
 from tl_keras.training import streamed
-from tl_keras.training.cache import networks
 from tl_keras.training.cache.prefix import PrefixCache
 from tl_keras.training.engines import choice
 from tl_keras.training.examples import Cached
-from tl_keras.training.head import attach
 from tl_keras.training.images import of_splits
 from tl_keras.training.streamed import Streaming, run
 
@@ -164,11 +161,3 @@ def test_engine_runs_in_the_size_that_it_likes():
     inputs = np.arange(10)
     np.testing.assert_array_equal(run(engine, inputs), inputs * 2)
     assert sizes == [4, 4, 2]
-
-
-@pytest.mark.parametrize("unfreeze", [1, 2])
-def test_network_of_a_cut_ends_where_the_cache_cuts(streaming, manifest, unfreeze):
-    classifier = attach(streaming.backbone, manifest.class_names, Head())
-    cut = f"cut{streaming.backbone.place_of_cut(unfreeze)}"
-    model = networks.build(streaming.backbone, (cut,))
-    assert model.output.shape == classifier.trainable_part(unfreeze).input.shape
