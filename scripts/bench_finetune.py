@@ -59,13 +59,14 @@ def suffix(name: str) -> keras.Model:
 def invent(folder: Path, images: int, shape: tuple[int, ...]) -> Cached:
     """Writes feature maps, and returns them mapped from their files."""
     folder.mkdir(parents=True)
-    random, parts = np.random.default_rng(0), []
-    for first in range(0, images, ROWS):
-        size = (min(ROWS, images - first), *shape)
-        path = folder / f"{first}.npy"
-        np.save(path, random.standard_normal(size, np.float32).astype(np.float16))
-        parts.append(np.load(path, mmap_mode="r"))
-    return Cached((Rows(tuple(parts), ROWS),), np.arange(images) % CLASSES)
+    random, path = np.random.default_rng(0), folder / "rows.bin"
+    with path.open("wb") as file:
+        for first in range(0, images, ROWS):
+            size = (min(ROWS, images - first), *shape)
+            rows = random.standard_normal(size, np.float32).astype(np.float16)
+            file.write(rows.tobytes())
+    mapped = np.memmap(path, np.float16, "r", shape=(images, *shape))
+    return Cached((Rows(mapped),), np.arange(images) % CLASSES)
 
 
 @dataclass(frozen=True)
