@@ -37,6 +37,8 @@ GUIDE = {"guide": "all", "guide_last": "last"}
 OURS: dict[str, dict[str, Any]] = {
     "uncached": {"cache": {"store": "none"}},
     "ours": {},
+    # What the defaults are at 4,000 images.
+    "brief": {"fine_tune": {"epochs": 6}, "augment": {"views": 2}},
     "head": {"fine_tune": {"epochs": 0}},
 }
 # Instead of the real thing, to see that all runs.
@@ -63,7 +65,10 @@ def run(
     """
     pictures = folder.parent / "pictures"
     manifest = deal(data, seed, pictures, QUICK_IMAGES if quick else None)
-    config = settled(_config(way, seed, folder, quick), manifest)
+    config = _config(way, seed, folder, quick)
+    if side := data.split(":")[2:]:
+        config = config.override(backbone={"image_size": int(*side)})
+    config = settled(config, manifest)
     square = Square.of(config.data, config.backbone.image_size)
     if way in GUIDE:
         found = _guide(way, manifest, config, square, quick)
@@ -97,7 +102,7 @@ def deal(data: str, seed: int, pictures: Path, most: int | None = None) -> Manif
         pictures: Where files of the source go, and what the check found out.
         most: Limits the images of either split.
     """
-    source, _, wanted = data.partition(":")
+    source, wanted, *_ = [*data.split(":"), ""]
     settings = Data(cache_dir=str(pictures))
     manifest = check.check(sources.find(source, settings), settings).usable()
     total = len(manifest.rows)

@@ -260,7 +260,7 @@ def test_way_that_fails_has_no_result_and_is_named(tmp_path, monkeypatch):
 def test_cost_is_measured_on_digits_by_our_ways(tmp_path, monkeypatch, capsys):
     ran = Ran()
     main(monkeypatch, tmp_path, ran, "--fpe", "4000", "--seeds", "0")
-    assert ran.commands == [["mnist5k:4000", "0", way] for way in ("head", "ours")]
+    assert ran.commands == [["mnist5k:4000:224", "0", way] for way in ("head", "ours")]
     assert "at most 8" in capsys.readouterr().out
 
 
@@ -277,3 +277,17 @@ def test_quick_benchmark_runs_every_way_and_leaves_results_alone(tmp_path):
     assert left == {"results.jsonl", "pictures"}
     for name in bench_recipe.WAYS.values():
         assert f"| {name} |" in result.stdout
+
+
+def test_side_may_stand_behind_the_images(tmp_path, monkeypatch):
+    sides = []
+
+    def note(folder, source, manifest, config):
+        sides.append(config.backbone.image_size)
+        return {}
+
+    monkeypatch.setattr(recipe_ways, "_ours", note)
+    monkeypatch.setattr(recipe_ways, "forward_rate", lambda *_: ("graph", 1.0))
+    for data in ("digits:50:96", "digits:50"):
+        recipe_ways.run("head", data, 0, tmp_path / "own", quick=True)
+    assert sides == [96, 64]
