@@ -1,6 +1,5 @@
 """A backbone: a network up to its last feature map, with its preprocessing."""
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -111,15 +110,6 @@ class Backbone:
     def end_of_cut(self, place: int) -> str | None:
         """Returns the layer that `place_of_cut` counted up to; of 0 there is none."""
         return self.network.operations[place - 1].name if place else None
-
-    def fingerprint(self) -> str:
-        """Returns a digest of the weights and the preprocessing."""
-        digest = hashlib.sha256(f"{self.name} {self.preprocess}".encode())
-        for weight in self.network.weights:
-            # Not the path: Keras numbers some layers anew in each process.
-            digest.update(f"{weight.shape}".encode())
-            digest.update(weight.numpy().tobytes())
-        return digest.hexdigest()
 
 
 def _between(start: keras.KerasTensor, end: keras.KerasTensor) -> keras.Model:

@@ -145,7 +145,7 @@ class Measuring:
             images,
             total=views * len(self.manifest.split("train").rows),
             name=self.config.cache.engine,
-            folder=Path(self.config.data.cache_dir).expanduser() / "engines",
+            folder=Path(self.config.data.cache_dir).expanduser() / choice.FOLDER,
         )
         converting = time.monotonic() - started
         batch = images[: engine.batch_size]

@@ -126,7 +126,7 @@ class Streaming:
             sample,
             total=images * epochs,
             name=self.config.cache.engine,
-            folder=Path(self.config.data.cache_dir).expanduser() / "engines",
+            folder=Path(self.config.data.cache_dir).expanduser() / choice.FOLDER,
         )
 
 

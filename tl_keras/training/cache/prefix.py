@@ -201,7 +201,7 @@ class PrefixCache:
             sample,
             total=total,
             name=self.settings.engine,
-            folder=self.folder.parent / "engines",
+            folder=self.folder.parent / choice.FOLDER,
         )
 
     def _dtype(self, output: str) -> str:
