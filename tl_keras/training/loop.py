@@ -104,7 +104,7 @@ class _Training:
                 return self._attempt(history, pieces)
             except (tf.errors.ResourceExhaustedError, MemoryError):
                 pieces = self._more_pieces(pieces)
-            history = History.load(history.folder)
+            history = replace(history, epochs=History.load(history.folder).epochs)
 
     def _attempt(self, history: History, pieces: int) -> History:
         """Trains from the last finished epoch on, each update in some pieces."""
