@@ -123,18 +123,20 @@ class Measuring:
             phase.unfreeze, train_batch_norm=phase.train_batch_norm
         )
         starting, step, check = self._training(part, phase)
-        least = max(1, work.behind(end))
-        cuts = tuple(
-            Cut(
+        kept, asked = self.config.cache.store != "none", work.behind(end)
+        cuts = []
+        for unfreeze, place in candidates(backbone, phase.unfreeze):
+            # Behind a last activation there may be nothing that counts.
+            share = work.behind(place) / asked if asked else 1.0
+            cut = Cut(
                 unfreeze=unfreeze,
                 prefix=features * work.before(place) / work.whole,
-                step=step * work.behind(place) / least,
-                check=check * work.behind(place) / least,
-                streams=place is None,
+                step=step * share,
+                check=check * share,
+                streams=place is None or not kept,
             )
-            for unfreeze, place in candidates(backbone, phase.unfreeze)
-        )
-        return converting, features, cuts, starting
+            cuts.append(cut)
+        return converting, features, tuple(cuts), starting
 
     def _engine(self, prefix: keras.Model, images: np.ndarray) -> tuple[float, float]:
         """Returns the seconds that making an engine takes, and that an image takes."""
@@ -178,17 +180,16 @@ class Measuring:
         if phase.solver == "gradient" or classifier.config.unsolvable:
             starting, step, check = self._training(classifier.trainable_part(0), phase)
             return starting + phase.epochs * images * (step + check)
-        rows = self.manifest.split("train").rows
-        # Spread over all of them, so that no class is missing.
-        chosen = self.manifest.with_rows(rows[:: math.ceil(len(rows) / SOLVED)])
-        labels = chosen.targets(classifier.class_names)
+        size, classes = min(SOLVED, images), len(classifier.class_names)
         width = classifier.trainable_part(0).input.shape[-1]
         random = np.random.default_rng(0)
-        features = random.normal(size=(len(labels), width)).astype(np.float32)
+        features = random.normal(size=(size, width)).astype(np.float32)
+        # Not those of some images: a rare class would be missing.
+        labels = np.arange(size) % classes
         started, l2 = time.monotonic(), phase.l2
         l2 = l2 or regression.choose_l2(features, labels, balanced=False)
         regression.solve(features, labels, l2, classifier.outputs)
-        return (time.monotonic() - started) * images / len(labels)
+        return (time.monotonic() - started) * images / size
 
 
 @dataclass(frozen=True)
