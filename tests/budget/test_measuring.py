@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -76,6 +77,22 @@ def test_head_that_is_trained_by_epochs_costs_them(measure):
 def test_images_that_stream_say_so(measure, unfreeze, store, expected):
     costs = measure(fine_tune={"unfreeze": unfreeze}, cache={"store": store})
     assert [cut.streams for cut in costs.cuts] == expected
+
+
+def test_batch_that_the_memory_does_not_hold_is_measured_in_pieces(
+    measure, monkeypatch
+):
+    train, sizes = keras.Model.train_on_batch, []
+
+    def narrow(self, inputs, targets):
+        sizes.append(len(inputs))
+        if len(inputs) > 5:
+            raise MemoryError
+        return train(self, inputs, targets)
+
+    monkeypatch.setattr(keras.Model, "train_on_batch", narrow)
+    (cut,) = measure(fine_tune={"unfreeze": 1, "batch_size": 16}).cuts
+    assert cut.step > 0 and sizes[:3] == [16, 8, 4]
 
 
 def test_boundary_behind_all_work_that_is_counted_costs_its_steps(measure):

@@ -97,6 +97,25 @@ def test_test_leaves_the_weights_as_they_were(model, examples):
         np.testing.assert_array_equal(old, new)
 
 
+def test_batch_that_the_memory_does_not_hold_is_refused_with_the_cure(
+    model, examples, monkeypatch
+):
+    before = model.get_weights()
+    train, calls = model.train_on_batch, []
+
+    def fill(*batch):
+        calls.append(batch)
+        if len(calls) > 3:
+            raise MemoryError
+        return train(*batch)
+
+    monkeypatch.setattr(model, "train_on_batch", fill)
+    with pytest.raises(TlKerasError, match="16 images a step: .* head_phase.batch_"):
+        finder.range_test(model, examples, phase=PHASE, seed=0)
+    for old, new in zip(before, model.get_weights()):
+        np.testing.assert_array_equal(old, new)
+
+
 def test_rates_rise_by_one_factor_from_the_lowest_to_the_highest(model, examples):
     found = finder.range_test(
         model, examples, phase=PHASE, seed=0, lowest=1e-5, highest=1e-3, steps=40

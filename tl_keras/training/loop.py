@@ -13,6 +13,7 @@ from tl_keras.errors import StorageError, TlKerasError
 from tl_keras.progress import say
 from tl_keras.training import checkpoint, feeding, optimizers, outputs
 from tl_keras.training.checkpoint import Best, State, Writer
+from tl_keras.training.engines.engine import OUT_OF_MEMORY
 from tl_keras.training.examples import Examples
 from tl_keras.training.feeding import PREDICT_BATCH_SIZE, Plan
 from tl_keras.training.history import History
@@ -102,7 +103,7 @@ class _Training:
         while True:
             try:
                 return self._attempt(history, pieces)
-            except (tf.errors.ResourceExhaustedError, MemoryError):
+            except OUT_OF_MEMORY:
                 pieces = self._more_pieces(pieces)
             history = replace(history, epochs=History.load(history.folder).epochs)
 
