@@ -160,7 +160,8 @@ def test_settings_of_the_phase_are_those_of_the_test(model, examples, monkeypatc
         compile_as_it_is(self, optimizer, loss)
 
     monkeypatch.setattr(keras.Model, "compile", note)
-    phase = FineTune(weight_decay=0.3, clip_norm=0.5, label_smoothing=0.2, mixup=0.3)
+    chosen = dict(weight_decay=0.3, clip_norm=0.5, label_smoothing=0.2, mixup=0.3)
+    phase = FineTune(epochs=16, **chosen)
     finder.range_test(model, examples, phase=phase, seed=0)
     optimizer = noted["optimizer"]
     assert optimizer.weight_decay == 0.3 and optimizer.global_clipnorm == 0.5
