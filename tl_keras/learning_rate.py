@@ -77,7 +77,7 @@ def find_learning_rate(
         section = getattr(config, {HEAD: "head_phase"}.get(phase, phase))
         model, train = _part(classifier, manifest, config, phase)
         kind = classifier.outputs
-        if phase == FINE_TUNE and section.layer_decay < 1:
+        if phase == FINE_TUNE:
             shares = rates.by_block(built, section.unfreeze, section.layer_decay)
     say(f"Training at rising learning rates, {lowest:g} to {highest:g}")
     return finder.range_test(

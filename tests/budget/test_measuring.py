@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
 from tl_keras.architectures import cost
 from tl_keras.backbones import catalogue
+from tl_keras.budget import measuring
 from tl_keras.budget.measuring import Measuring, candidates
 from tl_keras.config import Head
+from tl_keras.datasets.manifest import Manifest
 from tl_keras.errors import UsageError
 from tl_keras.evaluation import predictions
 from tl_keras.training.engines import choice
@@ -62,14 +65,47 @@ def test_head_that_is_trained_by_epochs_costs_them(measure):
     head = Head(hidden=(4,))
     few, many = (
         measure(head, fine_tune={"unfreeze": 0}, head_phase={"epochs": epochs}).head
-        for epochs in (1, 100_000)
+        for epochs in (1, 10**9)
     )
     assert many > 100 * few
 
 
-def test_images_that_stream_say_so(measure):
-    streams = [cut.streams for cut in measure(fine_tune={"unfreeze": "all"}).cuts]
-    assert streams == [True, False]
+@pytest.mark.parametrize(
+    ("unfreeze", "store", "expected"),
+    [("all", "disk", [True, False]), (2, "none", [True, True])],
+)
+def test_images_that_stream_say_so(measure, unfreeze, store, expected):
+    costs = measure(fine_tune={"unfreeze": unfreeze}, cache={"store": store})
+    assert [cut.streams for cut in costs.cuts] == expected
+
+
+def test_batch_that_the_memory_does_not_hold_is_measured_in_pieces(
+    measure, monkeypatch
+):
+    train, sizes = keras.Model.train_on_batch, []
+
+    def narrow(self, inputs, targets):
+        sizes.append(len(inputs))
+        if len(inputs) > 5:
+            raise MemoryError
+        return train(self, inputs, targets)
+
+    monkeypatch.setattr(keras.Model, "train_on_batch", narrow)
+    (cut,) = measure(fine_tune={"unfreeze": 1, "batch_size": 16}).cuts
+    assert cut.step > 0 and sizes[:3] == [16, 8, 4]
+
+
+def test_boundary_behind_all_work_that_is_counted_costs_its_steps(measure):
+    (cut,) = measure(fine_tune={"unfreeze": "block3_relu"}).cuts
+    assert cut.step > 0 and cut.check > 0
+
+
+def test_head_is_measured_though_its_rows_are_all_of_one_class(measure, monkeypatch):
+    monkeypatch.setattr(measuring, "SOLVED", 2)
+    monkeypatch.setattr(
+        Manifest, "targets", lambda self, names: np.zeros(len(self.rows), int)
+    )
+    assert measure(fine_tune={"unfreeze": 0}).head > 0
 
 
 @pytest.mark.parametrize(

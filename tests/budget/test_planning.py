@@ -64,6 +64,14 @@ def test_whole_network_reads_images_in_every_epoch_and_caches_no_view():
     assert costs.epoch(Recipe(unfreeze="all", views=1, epochs=1)) == epoch
 
 
+def test_prefix_whose_output_is_not_kept_runs_in_every_epoch():
+    cut = Cut(unfreeze=2, prefix=0.005, step=0.03, check=0.02, streams=True)
+    costs = dataclasses.replace(COSTS, cuts=(cut,))
+    epoch = 1000 * (0.001 + 0.005 + 0.03) + 200 * (0.005 + 0.02)
+    found = costs.epoch(Recipe(unfreeze=2, views=4, epochs=1))
+    assert found == pytest.approx(epoch)
+
+
 @pytest.mark.parametrize("budget", BUDGETS)
 def test_plan_is_never_over_the_budget_but_where_the_head_alone_is(budget):
     found = plan(budget)

@@ -97,6 +97,25 @@ def test_test_leaves_the_weights_as_they_were(model, examples):
         np.testing.assert_array_equal(old, new)
 
 
+def test_batch_that_the_memory_does_not_hold_is_refused_with_the_cure(
+    model, examples, monkeypatch
+):
+    before = model.get_weights()
+    train, calls = model.train_on_batch, []
+
+    def fill(*batch):
+        calls.append(batch)
+        if len(calls) > 3:
+            raise MemoryError
+        return train(*batch)
+
+    monkeypatch.setattr(model, "train_on_batch", fill)
+    with pytest.raises(TlKerasError, match="16 images a step: .* head_phase.batch_"):
+        finder.range_test(model, examples, phase=PHASE, seed=0)
+    for old, new in zip(before, model.get_weights()):
+        np.testing.assert_array_equal(old, new)
+
+
 def test_rates_rise_by_one_factor_from_the_lowest_to_the_highest(model, examples):
     found = finder.range_test(
         model, examples, phase=PHASE, seed=0, lowest=1e-5, highest=1e-3, steps=40
@@ -141,7 +160,8 @@ def test_settings_of_the_phase_are_those_of_the_test(model, examples, monkeypatc
         compile_as_it_is(self, optimizer, loss)
 
     monkeypatch.setattr(keras.Model, "compile", note)
-    phase = FineTune(weight_decay=0.3, clip_norm=0.5, label_smoothing=0.2, mixup=0.3)
+    chosen = dict(weight_decay=0.3, clip_norm=0.5, label_smoothing=0.2, mixup=0.3)
+    phase = FineTune(epochs=16, **chosen)
     finder.range_test(model, examples, phase=phase, seed=0)
     optimizer = noted["optimizer"]
     assert optimizer.weight_decay == 0.3 and optimizer.global_clipnorm == 0.5

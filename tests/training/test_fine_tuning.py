@@ -1,11 +1,13 @@
 """Fine-tuning: from the solved head, stage by stage, at several rates, streamed."""
 
+import time
+
 import keras
 import numpy as np
 import pytest
 
 from tl_keras.config import Head
-from tl_keras.training import loop, outputs, phases
+from tl_keras.training import loop, outputs, phases, rates
 from tl_keras.training.head import attach
 from tl_keras.training.history import History
 
@@ -175,6 +177,19 @@ def test_gradual_unfreezing_resumes_to_the_same_weights(
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
+def test_parts_that_there_is_no_time_for_are_left_out(
+    classifier, manifest, config, tmp_path, capsys
+):
+    config = config.override(fine_tune=GRADUAL)
+    deadline = time.monotonic()
+    history = phases.fine_tune(
+        classifier, manifest, config, History(tmp_path), deadline=deadline
+    )
+    assert len(history.of("fine_tune")) == 1
+    said = capsys.readouterr().err
+    assert "fine_tune: no time for parts that train more, from unfreeze 2 on" in said
+
+
 def test_finished_gradual_unfreezing_is_not_trained_again(
     classifier, manifest, config, tmp_path, monkeypatch
 ):
@@ -190,14 +205,6 @@ def test_finished_gradual_unfreezing_is_not_trained_again(
         np.testing.assert_array_equal(one, other)
 
 
-class Shares:
-    """Stands for `training.rates`."""
-
-    @staticmethod
-    def by_block(backbone, unfreeze, decay):
-        return {"asked": (backbone.name, unfreeze, decay)}
-
-
 @pytest.mark.parametrize("decay", [1.0, 0.5])
 def test_each_part_learns_at_the_rates_of_its_own_layers(
     classifier, manifest, config, tmp_path, monkeypatch, decay
@@ -205,15 +212,20 @@ def test_each_part_learns_at_the_rates_of_its_own_layers(
     noted = []
 
     def note(model, *examples, history, **options):
-        noted.append(options.get("multipliers"))
+        noted.append(options["multipliers"])
         return history
 
+<<<<<<< HEAD
     monkeypatch.setattr(phases, "rates", Shares)
+=======
+>>>>>>> w-r2
     monkeypatch.setattr(loop, "train", note)
     config = config.override(fine_tune={**GRADUAL, "layer_decay": decay})
     phases.fine_tune(classifier, manifest, config, History(tmp_path))
-    shares = [{"asked": ("tiny", stages, decay)} for stages in (1, 2)]
-    assert noted == ([None, None] if decay == 1 else shares)
+    assert noted == [
+        rates.by_block(classifier.backbone, stages, decay) for stages in (1, 2)
+    ]
+    assert noted[1]["block2_conv"] == decay
 
 
 @pytest.mark.parametrize(

@@ -62,13 +62,15 @@ def test_where_nothing_trains_there_is_no_part(backbone, nothing, gradually):
 
 
 def test_images_grow_in_the_last_part_only(backbone):
-    phase = FineTune(gradual=True, unfreeze="all", start_size=16)
+    phase = FineTune(epochs=6, gradual=True, unfreeze="all", start_size=16)
     found = gradual.steps(backbone, phase)
     assert [part.start_size for part in found] == [None, None, 16]
 
 
 def test_parts_keep_all_other_settings(backbone):
-    phase = FineTune(gradual=True, unfreeze=2, learning_rate=0.5, layer_decay=0.7)
+    phase = FineTune(
+        epochs=6, gradual=True, unfreeze=2, learning_rate=0.5, layer_decay=0.7
+    )
     for part in gradual.steps(backbone, phase):
         same = dataclasses.replace(part, unfreeze=2, epochs=phase.epochs)
         assert same == phase

@@ -291,6 +291,12 @@ def test_no_epoch_starts_that_would_end_behind_the_deadline(
     assert len(history.epochs) == epochs
 
 
+def test_phase_that_ended_for_lack_of_time_is_not_trained_again(tmp_path, clock):
+    history = run(tmp_path, new_model(), deadline=20)
+    again = run(tmp_path, new_model(), history=history, deadline=1000)
+    assert again == history == History.load(tmp_path)
+
+
 def test_end_for_lack_of_time_is_said(tmp_path, clock, capsys):
     run(tmp_path, new_model(), deadline=25, validation=nobody())
     said = "fine_tune: no time for another epoch of 10.0 s, 2 left out; epoch 2 is kept"

@@ -69,6 +69,14 @@ def test_finished_epochs_are_not_repeated(tmp_path):
     assert model.seen == (8,) * 5 + (4,) * 3 * 3 * 2
 
 
+def test_epochs_of_finished_parts_stay_where_the_memory_is_short(tmp_path):
+    run(tmp_path, narrow(), validation=nobody())
+    (tmp_path / "checkpoints" / "fine_tune.npz").unlink()
+    before = dataclasses.replace(History.load(tmp_path), settled=4)
+    run(tmp_path, narrow(holds=4), validation=nobody(), history=before)
+    assert [epoch.epoch for epoch in History.load(tmp_path).epochs] == [*range(1, 9)]
+
+
 def test_step_holds_the_largest_share_that_fits(tmp_path):
     model = narrow(holds=3)
     phase = dataclasses.replace(PHASE, batch_size=12)

@@ -38,7 +38,8 @@ class Cut:
         prefix: From pixels to the feature map at the cut, by the engine.
         step: Of a training step behind the cut.
         check: Of a forward pass behind the cut, in validation.
-        streams: Whether nothing is frozen, so that images are read in every epoch.
+        streams: Whether nothing is frozen or nothing kept, so that images are read
+            in every epoch, and run through what is frozen.
     """
 
     unfreeze: int | float | str
@@ -94,8 +95,9 @@ class Costs:
     def epoch(self, recipe: Recipe) -> float:
         """Returns how long an epoch of fine-tuning takes, with its validation."""
         cut = self.cut(recipe)
-        drawn = self.augment if cut.streams else 0.0
-        return self.train * (drawn + cut.step) + self.validation * cut.check
+        drawn, frozen = (self.augment, cut.prefix) if cut.streams else (0.0, 0.0)
+        trained = self.train * (drawn + frozen + cut.step)
+        return trained + self.validation * (frozen + cut.check)
 
     def fine_tuning(self, recipe: Recipe) -> float:
         """Returns how long fine-tuning takes."""

@@ -21,9 +21,10 @@ from tl_keras.config import Config, Phase
 from tl_keras.datasets import batches
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.square import Square
-from tl_keras.errors import UsageError
+from tl_keras.errors import TlKerasError, UsageError
 from tl_keras.training import optimizers, outputs, pointwise, regression
 from tl_keras.training.engines import choice
+from tl_keras.training.engines.engine import OUT_OF_MEMORY
 from tl_keras.training.head import Classifier
 
 # Images that are measured on: several batches, and yet decoded in a second or two.
@@ -123,18 +124,20 @@ class Measuring:
             phase.unfreeze, train_batch_norm=phase.train_batch_norm
         )
         starting, step, check = self._training(part, phase)
-        least = max(1, work.behind(end))
-        cuts = tuple(
-            Cut(
+        kept, asked = self.config.cache.store != "none", work.behind(end)
+        cuts = []
+        for unfreeze, place in candidates(backbone, phase.unfreeze):
+            # Behind a last activation there may be nothing that counts.
+            share = work.behind(place) / asked if asked else 1.0
+            cut = Cut(
                 unfreeze=unfreeze,
                 prefix=features * work.before(place) / work.whole,
-                step=step * work.behind(place) / least,
-                check=check * work.behind(place) / least,
-                streams=place is None,
+                step=step * share,
+                check=check * share,
+                streams=place is None or not kept,
             )
-            for unfreeze, place in candidates(backbone, phase.unfreeze)
-        )
-        return converting, features, cuts, starting
+            cuts.append(cut)
+        return converting, features, tuple(cuts), starting
 
     def _engine(self, prefix: keras.Model, images: np.ndarray) -> tuple[float, float]:
         """Returns the seconds that making an engine takes, and that an image takes."""
@@ -158,17 +161,9 @@ class Measuring:
         loss = outputs.loss(self.classifier.outputs, phase.label_smoothing)
         quick.compile(optimizers.build(quick, phase, 1), loss)
         size = min(phase.batch_size, len(self.manifest.split("train").rows))
-        random = np.random.default_rng(0)
-        inputs, targets = (
-            random.random((size, *tensor.shape[1:]), np.float32)
-            for tensor in (quick.input, quick.output)
-        )
         preparing = time.monotonic() - started
-        times = [
-            _first_and_next(functools.partial(work, inputs, targets), size)
-            for work in (quick.train_on_batch, quick.test_on_batch)
-        ]
-        (first_step, step), (first_check, check) = times
+        first_step, step = _of_batches(quick.train_on_batch, quick, size)
+        first_check, check = _of_batches(quick.test_on_batch, quick, size)
         # A step holds a check: what took longer was disturbed.
         return preparing + first_step + first_check, step, min(step, check)
 
@@ -178,17 +173,16 @@ class Measuring:
         if phase.solver == "gradient" or classifier.config.unsolvable:
             starting, step, check = self._training(classifier.trainable_part(0), phase)
             return starting + phase.epochs * images * (step + check)
-        rows = self.manifest.split("train").rows
-        # Spread over all of them, so that no class is missing.
-        chosen = self.manifest.with_rows(rows[:: math.ceil(len(rows) / SOLVED)])
-        labels = chosen.targets(classifier.class_names)
+        size, classes = min(SOLVED, images), len(classifier.class_names)
         width = classifier.trainable_part(0).input.shape[-1]
         random = np.random.default_rng(0)
-        features = random.normal(size=(len(labels), width)).astype(np.float32)
+        features = random.normal(size=(size, width)).astype(np.float32)
+        # Not those of some images: a rare class would be missing.
+        labels = np.arange(size) % classes
         started, l2 = time.monotonic(), phase.l2
         l2 = l2 or regression.choose_l2(features, labels, balanced=False)
         regression.solve(features, labels, l2, classifier.outputs)
-        return (time.monotonic() - started) * images / len(labels)
+        return (time.monotonic() - started) * images / size
 
 
 @dataclass(frozen=True)
@@ -261,6 +255,29 @@ def _first_and_next(work: Callable[[], Any], images: int) -> tuple[float, float]
     """Returns the seconds of the first call, and of the next ones for each image."""
     times = list(_repeated(work))
     return times[0], statistics.median(times[1:]) / images
+
+
+def _of_batches(
+    work: Callable[..., Any], model: keras.Model, size: int
+) -> tuple[float, float]:
+    """Returns `_first_and_next` of work on random batches of a model.
+
+    Training cuts a batch that the memory does not hold into pieces; so does this.
+    """
+    random = np.random.default_rng(0)
+    batch = [
+        random.random((size, *tensor.shape[1:]), np.float32)
+        for tensor in (model.input, model.output)
+    ]
+    try:
+        return _first_and_next(functools.partial(work, *batch), size)
+    except OUT_OF_MEMORY:
+        if size == 1:
+            raise TlKerasError(
+                "The memory does not hold 1 image a step: choose a smaller "
+                "backbone.image_size or backbone."
+            ) from None
+    return _of_batches(work, model, size // 2)
 
 
 def _repeated(work: Callable[[], Any]) -> Iterator[float]:

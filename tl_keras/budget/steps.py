@@ -11,7 +11,7 @@ from typing import Self
 
 from tl_keras import durations
 from tl_keras.budget import planning
-from tl_keras.budget.costs import HEAD_ALONE, Recipe
+from tl_keras.budget.costs import HEAD_ALONE, Costs, Recipe
 from tl_keras.budget.measuring import Measuring
 from tl_keras.budget.planning import MARGIN, Plan
 from tl_keras.config import Config
@@ -52,16 +52,23 @@ class Clock:
 
 
 def make_plan(run: Run, clock: Clock) -> None:
-    """Measures the machine and settles views, freeze boundary and epochs."""
-    asked = planning.load(run.folder)
-    asked = asked.asked if asked else asked_of(run.config)
-    config = with_recipe(run.config, asked)
-    costs = Measuring(run.classifier, run.classify, run.manifest, config).costs()
-    plan = planning.plan(costs, budget=clock.budget, spent=clock.spent, asked=asked)
-    plan.save(run.folder)
-    run.settle(with_recipe(config, plan.chosen))
+    """Measures the machine and settles views, freeze boundary and epochs.
+
+    A run that was killed behind the measuring keeps the plan that it made.
+    """
+    plan = planning.load(run.folder) or _new_plan(run, clock)
+    run.settle(with_recipe(run.config, plan.chosen))
     for line in plan.lines():
         say(line)
+
+
+def _new_plan(run: Run, clock: Clock) -> Plan:
+    """Measures the machine, and writes down what there is time for."""
+    asked = asked_of(run.config)
+    costs = Measuring(run.classifier, run.classify, run.manifest, run.config).costs()
+    plan = planning.plan(costs, budget=clock.budget, spent=clock.spent, asked=asked)
+    plan.save(run.folder)
+    return plan
 
 
 def correct_epochs(run: Run, clock: Clock) -> None:
@@ -69,29 +76,30 @@ def correct_epochs(run: Run, clock: Clock) -> None:
     plan, config = planning.load(run.folder), run.config
     if not phases.fine_tunes(config):
         return
-    costs, slowness = plan.costs, _slowness(run, plan)
+    # A run that was killed in here has a new plan, and the old one in its config.
+    before = asked_of(config)
+    costs, slowness = plan.costs, _slowness(run, plan.costs, before)
     room = (clock.budget * (1 - MARGIN) - clock.spent) / slowness - costs.last_steps
-    epochs = planning.epochs_in(costs, plan.chosen, room, plan.asked.epochs)
-    chosen = dataclasses.replace(plan.chosen, epochs=epochs) if epochs else HEAD_ALONE
+    epochs = planning.epochs_in(costs, before, room, plan.asked.epochs)
+    chosen = dataclasses.replace(before, epochs=epochs) if epochs else HEAD_ALONE
     rest = slowness * (costs.fine_tuning(chosen) + costs.last_steps)
     planned = clock.spent + rest
     changes = {"chosen": chosen, "slowness": slowness, "planned": planned}
     dataclasses.replace(plan, **changes).save(run.folder)
-    if chosen == plan.chosen:
+    if chosen == before:
         return
     run.settle(with_recipe(config, chosen))
     said = durations.readable(clock.budget - clock.spent)
     say(f"{said} of the time budget are left. Now planned: {chosen}")
 
 
-def _slowness(run: Run, plan: Plan) -> float:
+def _slowness(run: Run, costs: Costs, recipe: Recipe) -> float:
     """Returns how many times longer than planned the head phase took; 1 at least.
 
     It took less where the features were in the cache: that says nothing. Its building
     of networks is not a part of the plan, and takes about as long as fine-tuning's.
     """
-    costs = plan.costs
-    expected = costs.first_pass(plan.chosen) + costs.head + costs.starting
+    expected = costs.first_pass(recipe) + costs.head + costs.starting
     return max(1.0, run.state.seconds["head"] / expected)
 
 

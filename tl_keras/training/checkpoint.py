@@ -64,6 +64,7 @@ class State:
         epoch: Finished epochs.
         pieces: Steps whose gradients made up an update.
         best: The best epoch of them.
+        over: Whether the phase ended with this epoch, for lack of progress or time.
         model: Weights and dropout seeds.
         optimizer: What `AdamW.state` gives.
     """
@@ -71,14 +72,17 @@ class State:
     epoch: int
     pieces: int
     best: Best
+    over: bool
     model: list[np.ndarray]
     optimizer: list[np.ndarray]
 
     @classmethod
-    def of(cls, model: keras.Model, epoch: int, pieces: int, best: Best) -> Self:
+    def of(
+        cls, model: keras.Model, *, epoch: int, pieces: int, best: Best, over: bool
+    ) -> Self:
         """Copies the state of a compiled model."""
         values = [variable.numpy() for variable in model.variables]
-        return cls(epoch, pieces, best, values, model.optimizer.state())
+        return cls(epoch, pieces, best, over, values, model.optimizer.state())
 
     def put(self, model: keras.Model) -> bool:
         """Puts it back into a compiled model, if it is one of the same graph.
@@ -112,9 +116,9 @@ def save(path: Path, state: State) -> None:
         for index, value in enumerate(values)
     }
     best = state.best
-    progress = np.array([state.epoch, state.pieces, best.epoch, best.accuracy])
+    numbers = [state.epoch, state.pieces, state.over, best.epoch, best.accuracy]
     with replacing(path) as temporary:
-        np.savez(temporary, progress=progress, **arrays)
+        np.savez(temporary, progress=np.array(numbers), **arrays)
 
 
 def load(path: Path) -> State:
@@ -125,7 +129,7 @@ def load(path: Path) -> State:
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            epoch, pieces, best_epoch, accuracy = file["progress"]
+            epoch, pieces, over, best_epoch, accuracy = file["progress"]
             lists = [_list(file, name) for name in ("model", "optimizer", "best")]
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise StorageError(
@@ -133,7 +137,7 @@ def load(path: Path) -> State:
         ) from None
     model, optimizer, weights = lists
     best = Best(float(accuracy), int(best_epoch), weights)
-    return State(int(epoch), int(pieces), best, model, optimizer)
+    return State(int(epoch), int(pieces), best, bool(over), model, optimizer)
 
 
 def _list(file: np.lib.npyio.NpzFile, name: str) -> list[np.ndarray]:

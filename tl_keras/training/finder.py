@@ -20,6 +20,7 @@ from keras.optimizers.schedules import ExponentialDecay
 from tl_keras.config import Phase
 from tl_keras.errors import TlKerasError
 from tl_keras.training import feeding, optimizers, outputs
+from tl_keras.training.engines.engine import OUT_OF_MEMORY
 from tl_keras.training.examples import Examples
 from tl_keras.training.feeding import Plan
 
@@ -88,7 +89,8 @@ def range_test(
         steps: How many rates to try; fewer where the images are few.
 
     Raises:
-        TlKerasError: If the loss does not fall before it explodes.
+        TlKerasError: If the loss does not fall before it explodes, or the memory is
+            too small.
     """
     before = model.get_weights()
     images = len(train.labels)
@@ -101,13 +103,20 @@ def range_test(
         for batch in feeding.epochs(train, model, plan, 0):
             yield float(work(*batch))
 
-    untrained = list(itertools.islice(losses_of(model.test_on_batch), steps))
     losses: list[float] = []
-    for loss in itertools.islice(losses_of(model.train_on_batch), steps):
-        losses.append(loss)
-        if _explodes(losses, untrained):
-            break
-    model.set_weights(before)
+    try:
+        untrained = list(itertools.islice(losses_of(model.test_on_batch), steps))
+        for loss in itertools.islice(losses_of(model.train_on_batch), steps):
+            losses.append(loss)
+            if _explodes(losses, untrained):
+                break
+    except OUT_OF_MEMORY:
+        raise TlKerasError(
+            f"The memory does not hold {batch_size} images a step: choose a smaller "
+            f"{phase._section}batch_size or backbone.image_size."
+        ) from None
+    finally:
+        model.set_weights(before)
     rates = np.geomspace(lowest, highest, steps).tolist()
     return judge(rates[: len(losses)], losses, untrained[: len(losses)])
 

@@ -44,7 +44,7 @@ class Keeper(keras.callbacks.Callback):
         task: Task,
         history: History,
         best: Best,
-        write: Callable[[int, Best], None],
+        write: Callable[[int, Best, bool], None],
     ):
         """Starts behind the epochs of `history`.
 
@@ -52,7 +52,8 @@ class Keeper(keras.callbacks.Callback):
             task: What is asked of the epochs.
             history: The epochs before.
             best: The best of this phase's so far.
-            write: Writes the checkpoint, given finished epochs and the best.
+            write: Writes the checkpoint, given finished epochs, the best, and whether
+                the phase is over.
         """
         super().__init__()
         self.task, self.history, self.best = task, history, best
@@ -98,9 +99,10 @@ class Keeper(keras.callbacks.Callback):
                 seconds=time.monotonic() - self._started,
             )
         )
-        self._write(self._epoch, self.best)
         patient = self._epoch - self.best.epoch < self.task.phase.patience
-        if not patient or self._out_of_time():
+        over = not patient or self._out_of_time()
+        self._write(self._epoch, self.best, over)
+        if over:
             self.model.stop_training = True
 
     def _check(self, loss: float) -> None:

@@ -13,6 +13,7 @@ from tl_keras.errors import StorageError, TlKerasError
 from tl_keras.progress import say
 from tl_keras.training import checkpoint, feeding, optimizers, outputs
 from tl_keras.training.checkpoint import Best, State, Writer
+from tl_keras.training.engines.engine import OUT_OF_MEMORY
 from tl_keras.training.examples import Examples
 from tl_keras.training.feeding import PREDICT_BATCH_SIZE, Plan
 from tl_keras.training.history import History
@@ -102,19 +103,21 @@ class _Training:
         while True:
             try:
                 return self._attempt(history, pieces)
-            except (tf.errors.ResourceExhaustedError, MemoryError):
+            except OUT_OF_MEMORY:
                 pieces = self._more_pieces(pieces)
-            history = History.load(history.folder)
+            history = replace(history, epochs=History.load(history.folder).epochs)
 
     def _attempt(self, history: History, pieces: int) -> History:
         """Trains from the last finished epoch on, each update in some pieces."""
         model, task = self.model, self.task
         self._compile(pieces)
-        start, best = self._resume()
+        start, best, over = self._resume()
         with Writer() as writer:
 
-            def write(epoch: int, best: Best) -> None:
-                state = State.of(model, epoch, pieces, best)
+            def write(epoch: int, best: Best, over: bool) -> None:
+                state = State.of(
+                    model, epoch=epoch, pieces=pieces, best=best, over=over
+                )
                 writer.write(self.save_to, state)
 
             keeper = Keeper(task, history.until(task.name, start), best, write)
@@ -124,7 +127,7 @@ class _Training:
                 # makes the model worse is thrown away.
                 _, accuracy = model.evaluate(held_out, verbose=0)
                 keeper.best = Best(accuracy, 0, model.get_weights())
-            if start < task.phase.epochs and start - best.epoch < task.phase.patience:
+            if start < task.phase.epochs and not over:
                 self._fit(keeper, start, pieces, held_out)
         model.set_weights(keeper.best.weights)
         return keeper.history
@@ -170,23 +173,24 @@ class _Training:
         batch_size = max(1, PREDICT_BATCH_SIZE // pieces)
         return feeding.in_order(self.validation, self.model, batch_size)
 
-    def _resume(self) -> tuple[int, Best]:
+    def _resume(self) -> tuple[int, Best, bool]:
         """Puts the model where the last finished epoch left it.
 
         Returns:
-            Finished epochs of the phase, and the best of them.
+            Finished epochs of the phase, the best of them, and whether the phase ended
+            early with the last.
         """
         if not self.save_to.exists():
             for variable, value in zip(self.model.variables, self.begun):
                 variable.assign(value)
-            return 0, Best.none_yet()
+            return 0, Best.none_yet(), False
         state = self._saved()
         if not state.put(self.model):
             raise StorageError(
                 f"Checkpoint {self.save_to} is of another model. Delete it to repeat "
                 "its phase."
             )
-        return state.epoch, state.best
+        return state.epoch, state.best, state.over
 
     def _saved(self) -> State:
         """Reads the checkpoint."""

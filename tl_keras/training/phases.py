@@ -102,7 +102,8 @@ def fine_tune(
         manifest: The images with their splits.
         config: What to do.
         history: The epochs before.
-        deadline: When to be done: see `loop.train`.
+        deadline: When to be done: see `loop.train`. Parts behind the first are left
+            out where there is no time for an epoch.
 
     Returns:
         The history with this phase's epochs.
@@ -112,6 +113,13 @@ def fine_tune(
     settled = 0
     for number, phase in enumerate(parts):
         name = f"{FINE_TUNE}_{number + 1}" if len(parts) > 1 else FINE_TUNE
+        save_to = checkpoint_path(history.folder, name)
+        if number and not save_to.exists() and _out_of_time(history, deadline):
+            say(
+                f"{FINE_TUNE}: no time for parts that train more, from unfreeze "
+                f"{phase.unfreeze} on"
+            )
+            break
         # Whatever was drawn before, in a run that was not resumed here or there.
         keras.utils.set_random_seed(config.seed + number)
         trained = _train_part(
@@ -121,7 +129,7 @@ def fine_tune(
             config=config,
             seed=config.seed + number,
             history=dataclasses.replace(history, settled=settled),
-            save_to=checkpoint_path(history.folder, name),
+            save_to=save_to,
             deadline=deadline,
         )
         settled = len(trained.of(FINE_TUNE))
@@ -129,6 +137,13 @@ def fine_tune(
         # behind it are still to be resumed.
         history = max(trained, history, key=lambda one: len(one.epochs))
     return dataclasses.replace(history, settled=0)
+
+
+def _out_of_time(history: History, deadline: float | None) -> bool:
+    """Tells whether one more epoch, as long as the last one, would end too late."""
+    if deadline is None:
+        return False
+    return time.monotonic() + history.epochs[-1].seconds > deadline
 
 
 def _train_part(
@@ -159,18 +174,12 @@ def _train_part(
         kind=classifier.outputs,
         balance=config.data.imbalance,
         deadline=deadline,
-        **_shares(classifier, phase),
+        multipliers=rates.by_block(
+            classifier.backbone, phase.unfreeze, phase.layer_decay
+        ),
     )
     pointwise.copy_weights(quick, part)
     return history
-
-
-def _shares(classifier: Classifier, phase: FineTune) -> dict[str, dict[str, float]]:
-    """Returns what tells the loop each layer's share of the learning rate."""
-    if phase.layer_decay == 1:
-        return {}
-    shares = rates.by_block(classifier.backbone, phase.unfreeze, phase.layer_decay)
-    return {"multipliers": shares}
 
 
 def fine_tunes(config: Config) -> bool:
