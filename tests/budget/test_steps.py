@@ -67,17 +67,12 @@ def test_run_does_what_its_plan_says(train):
     assert run.state.done == tuple(expected.split())
 
 
-<<<<<<< HEAD
-def test_budget_for_the_head_alone_trains_the_head_alone(train, capsys):
-    run = train(budget="2m")
-=======
 @pytest.mark.parametrize(
     ("budget", "said"),
     [("3m", "Planned: the head alone: 1 min"), ("10s", "Not even the head alone fits")],
 )
 def test_budget_for_the_head_alone_trains_the_head_alone(train, capsys, budget, said):
     run = train(budget=budget)
->>>>>>> w-r2
     assert {epoch.phase for epoch in run.history.epochs} == {"head"}
     assert run.config.fine_tune.unfreeze == 0
     assert said in capsys.readouterr().err

@@ -215,10 +215,6 @@ def test_each_part_learns_at_the_rates_of_its_own_layers(
         noted.append(options["multipliers"])
         return history
 
-<<<<<<< HEAD
-    monkeypatch.setattr(phases, "rates", Shares)
-=======
->>>>>>> w-r2
     monkeypatch.setattr(loop, "train", note)
     config = config.override(fine_tune={**GRADUAL, "layer_decay": decay})
     phases.fine_tune(classifier, manifest, config, History(tmp_path))
