@@ -15,6 +15,7 @@ from tl_keras import pipeline, preparation
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.errors import DataError, StorageError, UsageError
 from tl_keras.training import phases
+from tl_keras.training.cache.prefix import PrefixCache
 
 
 @pytest.fixture
@@ -68,13 +69,13 @@ def test_run_folder_holds_what_the_design_says(trained):
 def test_test_images_take_no_part_in_training(train, monkeypatch):
     """Training must not so much as decode them."""
     seen = []
-    read = pipeline.phases.PrefixCache.read
+    read = PrefixCache.read
 
     def noted(self, manifest, *args, **kwargs):
         seen.extend(row.split for row in manifest.rows)
         return read(self, manifest, *args, **kwargs)
 
-    monkeypatch.setattr("tl_keras.training.cache.prefix.PrefixCache.read", noted)
+    monkeypatch.setattr(PrefixCache, "read", noted)
     train()
     assert set(seen) == {"train", "validation"}
 

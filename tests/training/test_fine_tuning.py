@@ -229,7 +229,10 @@ def test_each_part_learns_at_the_rates_of_its_own_layers(
     [
         (Head(), {"unfreeze": 1}),
         pytest.param(Head(), GRADUAL, marks=pytest.mark.slow),
-        pytest.param(Head(pooling="gem"), {"unfreeze": 2}, marks=pytest.mark.slow),
+        # Its dropout would go on drawing where the first of both runs ended.
+        pytest.param(
+            Head(pooling="gem", dropout=0.0), {"unfreeze": 2}, marks=pytest.mark.slow
+        ),
     ],
     ids=["one stage", "gradual", "head that is not solved"],
 )
