@@ -17,6 +17,7 @@ FLOORS = (
         "registry",
         "fields",
         "durations",
+        "cores",
         "sections",
         "config",
         "files",

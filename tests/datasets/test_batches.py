@@ -109,9 +109,20 @@ def test_images_are_square_bytes(manifest, simple_decoder):
     assert specification == tf.TensorSpec((None, 16, 16, 3), tf.uint8)
 
 
-def test_memory_of_buffers_is_bounded(manifest, simple_decoder):
-    options = batches.images(manifest, SQUARE, 4).options()
-    assert options.autotune.ram_budget == batches.BUFFERED_BYTES
+def ready(data):
+    """Returns how many batches a data set keeps ready."""
+    return int(data._input_dataset._buffer_size)
+
+
+def test_memory_of_buffers_is_bounded(manifest, simple_decoder, monkeypatch):
+    assert ready(batches.images(manifest, SQUARE, 4)) == batches.MOST_READY
+    monkeypatch.setattr(batches, "READY_BYTES", 2 * 4 * SQUARE.bytes)
+    assert ready(batches.images(manifest, SQUARE, 4)) == 2
+    assert ready(batches.images(manifest, SQUARE, 100)) == 1
+
+
+def test_no_data_set_waits_for_its_tuner(manifest, simple_decoder):
+    assert batches.images(manifest, SQUARE, 4).options().autotune.enabled is False
 
 
 def test_first_view_is_the_plain_image_under_every_policy(manifest, simple_decoder):
@@ -237,9 +248,11 @@ def test_image_is_decoded_once_for_all_its_views(manifest, monkeypatch, simple_d
 
 
 def test_all_views_are_bounded_in_memory_and_refuse_an_unknown_policy(
-    manifest, simple_decoder
+    manifest, simple_decoder, monkeypatch
 ):
+    monkeypatch.setattr(batches, "READY_BYTES", 3 * 2 * 4 * SQUARE.bytes)
     data = batches.all_views(manifest, SQUARE, 4, policy="light", views=(0, 1))
-    assert data.options().autotune.ram_budget == batches.BUFFERED_BYTES
+    assert ready(data) == 3
+    assert data.options().autotune.enabled is False
     with pytest.raises(UsageError, match="Did you mean 'light'"):
         batches.all_views(manifest, SQUARE, 4, policy="lite", views=(0, 1))

@@ -1,11 +1,12 @@
 """Batches of images from a manifest, decoded in parallel."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
 import numpy as np
 import tensorflow as tf
 
+from tl_keras import cores
 from tl_keras.datasets import augmentation
 from tl_keras.datasets.checking.reasons import reason
 from tl_keras.datasets.images import MAGIC, UPRIGHT_JPEG, decode_and_resize
@@ -15,8 +16,8 @@ from tl_keras.errors import DataError
 
 PLAIN_VIEW = 0
 NO_POLICY = "none"
-# Finished images and batches that wait to be taken.
-BUFFERED_BYTES = 256 << 20
+# Finished batches that wait to be taken: at most so many, and so much of them.
+MOST_READY, READY_BYTES = 8, 128 << 20
 
 
 def images(
@@ -53,9 +54,7 @@ def images(
     load = _loader(square, chosen, mirrors, _only_kind(manifest))
     seeds = _seeds(manifest, view, seed)
     dataset = tf.data.Dataset.from_tensor_slices((manifest.paths, seeds))
-    dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
-    dataset = dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
-    return dataset.with_options(_bounds())
+    return _in_batches(dataset, load, batch_size, square.bytes)
 
 
 def all_views(
@@ -92,16 +91,28 @@ def all_views(
     seeds = np.stack([_seeds(manifest, view, seed) for view in views], axis=1)
     slices = (manifest.paths, seeds.astype(np.int32))
     dataset = tf.data.Dataset.from_tensor_slices(slices)
-    dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
-    dataset = dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
-    return dataset.with_options(_bounds())
+    return _in_batches(dataset, load, batch_size, len(views) * square.bytes)
 
 
-def _bounds() -> tf.data.Options:
-    """Limits what waits in buffers; of images in work there is one a core at most."""
+def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Returns a data set that keeps the numbers that it was given.
+
+    The thread that would tune them sleeps longer and longer, and who lets go of the
+    data set waits for it: up to ten seconds at the end of a minute's training.
+    """
     options = tf.data.Options()
-    options.autotune.ram_budget = BUFFERED_BYTES
-    return options
+    options.autotune.enabled = False
+    return dataset.with_options(options)
+
+
+def _in_batches(
+    dataset: tf.data.Dataset, load: Callable, batch_size: int, image_bytes: int
+) -> tf.data.Dataset:
+    """Loads the images, one a core at a time, and keeps a few batches ready."""
+    ready = READY_BYTES // (batch_size * image_bytes)
+    dataset = dataset.map(load, num_parallel_calls=cores.usable())
+    dataset = dataset.batch(batch_size).prefetch(min(MOST_READY, max(1, ready)))
+    return untuned(dataset)
 
 
 @cache
@@ -185,9 +196,7 @@ def views(
     dataset = tf.data.Dataset.from_generator(
         lambda: zip(decoded, seeds), output_signature=signature
     )
-    dataset = dataset.map(augment, num_parallel_calls=tf.data.AUTOTUNE)
-    dataset = dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
-    return dataset.with_options(_bounds())
+    return _in_batches(dataset, augment, batch_size, decoded[0].nbytes)
 
 
 def read(dataset: tf.data.Dataset) -> Iterator[tf.Tensor]:

@@ -1,5 +1,6 @@
 """From an image of any shape to the square that a network takes."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
@@ -42,6 +43,11 @@ class Square:
     def shape(self) -> tuple[int, int, int]:
         """`(side, side, 3)`."""
         return self.side, self.side, CHANNELS
+
+    @property
+    def bytes(self) -> int:
+        """Of the pixels of one."""
+        return math.prod(self.shape)
 
     def fill(self, image: tf.Tensor) -> tf.Tensor:
         """Resizes an image to the square, antialiased.

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras.config import Phase
+from tl_keras.datasets.batches import untuned
 from tl_keras.training import imbalance, mixing, outputs
 from tl_keras.training.examples import Examples
 
@@ -125,4 +126,5 @@ def _dataset(
     signature += [tf.TensorSpec((None,), tf.float32)] * weighted
     data = tf.data.Dataset.from_generator(batches, output_signature=tuple(signature))
     # A generator's length is unknown to TensorFlow; Keras warns where it is missing.
-    return data.apply(tf.data.experimental.assert_cardinality(total)).prefetch(2)
+    data = data.apply(tf.data.experimental.assert_cardinality(total))
+    return untuned(data.prefetch(2))

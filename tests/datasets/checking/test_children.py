@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tl_keras import cores
 from tl_keras.datasets.checking import children
 from tl_keras.datasets.checking.children import Crew
 from tl_keras.datasets.checking.limits import Limits
@@ -113,7 +114,7 @@ def test_few_files_need_one_process(tmp_path, monkeypatch):
     monkeypatch.setattr(
         children, "hire", lambda: hired.append(children.Child()) or hired[-1]
     )
-    monkeypatch.setattr(children, "_cores", lambda: 4)
+    monkeypatch.setattr(cores, "usable", lambda: 4)
     examined(tmp_path, {str(number): b"fine" for number in range(29)})
     assert len(hired) == 1
 
@@ -123,7 +124,7 @@ def test_many_files_get_a_process_for_each_core(tmp_path, monkeypatch):
     monkeypatch.setattr(
         children, "hire", lambda: hired.append(children.Child()) or hired[-1]
     )
-    monkeypatch.setattr(children, "_cores", lambda: 3)
+    monkeypatch.setattr(cores, "usable", lambda: 3)
     examined(tmp_path, {str(number): b"fine" for number in range(200)})
     assert len(hired) == 3
 

@@ -16,6 +16,7 @@ from dataclasses import asdict
 from queue import SimpleQueue
 from typing import Self
 
+from tl_keras import cores
 from tl_keras.datasets.checking.limits import Limits
 from tl_keras.datasets.checking.results import Answer, Result, Task
 from tl_keras.datasets.checking.serving import READY
@@ -165,7 +166,7 @@ class Crew:
         self._tasks.put(task)
         self._added += 1
         wanted = 1 + self._added // FILES_A_CHILD
-        if len(self._workers) < min(wanted, _cores(), MOST_CHILDREN):
+        if len(self._workers) < min(wanted, cores.usable(), MOST_CHILDREN):
             worker = threading.Thread(target=self._work, daemon=True)
             self._workers.append(worker)
             worker.start()
@@ -248,11 +249,3 @@ class Crew:
         self._answers.put((culprit, Answer(result=dead.death(self._limits))))
         dead.end()
         return self._hire()
-
-
-def _cores() -> int:
-    """Returns how many processors this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1

@@ -13,11 +13,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tl_keras import cores
 from tl_keras.errors import TlKerasError, UsageError
 from tl_keras.registry import lookup
 from tl_keras.training.engines import contest, graph, litert, onnx_runtime
 from tl_keras.training.engines.engine import Engine, Workers
-from tl_keras.training.engines.memory import Choice, Memory, cores
+from tl_keras.training.engines.memory import Choice, Memory
 
 AUTO = "auto"
 # Below the cache folder: what was chosen, and converted.
@@ -209,13 +210,13 @@ def _ways(network: _Network, kind: ModuleType) -> list[Workers]:
     Which is faster depends on the network, and on what else the machine does.
     """
     converted = network.converted(kind)
-    counts = sorted({1, min(cores(), MOST_WORKERS)})
+    counts = sorted({1, min(cores.usable(), MOST_WORKERS)})
     return [_way(kind, converted, workers) for workers in counts]
 
 
 def _way(kind: ModuleType, converted: bytes, workers: int) -> Workers:
     """Returns an engine of some workers that share the cores."""
-    runs = kind.runs(converted, workers, max(1, cores() // workers))
+    runs = kind.runs(converted, workers, max(1, cores.usable() // workers))
     return Workers(kind.NAME, runs, DEFAULT_BATCH)
 
 

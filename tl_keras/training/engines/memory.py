@@ -16,6 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tl_keras import cores
 from tl_keras.errors import StorageError
 from tl_keras.files import replacing, write_json
 
@@ -174,7 +175,7 @@ def _renamed(config: Any, numbers: dict[str, str]) -> Any:
 
 def _machine() -> list:
     """Returns what decides about speed: the processor, and how many cores may run."""
-    return [_processor(), cores()]
+    return [_processor(), cores.usable()]
 
 
 def _processor() -> str:
@@ -185,14 +186,6 @@ def _processor() -> str:
         lines = []
     named = (line.split(":", 1)[1] for line in lines if line.startswith("model name"))
     return next(named, "").strip() or platform.processor() or platform.machine()
-
-
-def cores() -> int:
-    """Returns how many processors this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
 
 
 def _version(library: str) -> str:
