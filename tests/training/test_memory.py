@@ -33,7 +33,8 @@ def cleared_pages(before, **environment):
 # A data set that is fed by a generator, as those of the loop are.
 FED = """
 import tensorflow as tf
-data = tf.data.Dataset.from_generator(lambda: iter([0.0]), output_signature=tf.TensorSpec(()))
+signature = tf.TensorSpec(())
+data = tf.data.Dataset.from_generator(lambda: iter([0.0]), output_signature=signature)
 keep_freed()
 list(data)
 """
