@@ -36,7 +36,7 @@ import tensorflow as tf
 
 from tl_keras.backbones import catalogue
 from tl_keras.config import FineTune, Head
-from tl_keras.training import loop, optimizers, outputs, pointwise
+from tl_keras.training import loop, optimizers, outputs, products
 from tl_keras.training.cache.rows import Rows
 from tl_keras.training.examples import Cached
 from tl_keras.training.head import attach
@@ -53,7 +53,7 @@ def suffix(name: str) -> keras.Model:
     backbone = catalogue.load(name, weights=None)
     names = tuple(f"class {number}" for number in range(CLASSES))
     classifier = attach(backbone, names, Head())
-    return pointwise.as_products(classifier.trainable_part(1))
+    return products.as_products(classifier.trainable_part(1))
 
 
 def invent(folder: Path, images: int, shape: tuple[int, ...]) -> Cached:

@@ -16,7 +16,7 @@ from tl_keras.datasets.sources.finding import Source
 from tl_keras.errors import UsageError
 from tl_keras.files import replacing, write_text
 from tl_keras.progress import say
-from tl_keras.training import finder, images, phases, pointwise, rates
+from tl_keras.training import finder, images, phases, products, rates
 from tl_keras.training.examples import Examples
 from tl_keras.training.finder import RangeTest
 from tl_keras.training.head import Classifier, attach
@@ -153,7 +153,7 @@ def _part(
         settings.unfreeze, train_batch_norm=settings.train_batch_norm
     )
     train, _ = inputs.at(settings.unfreeze)
-    return pointwise.as_products(part), train
+    return products.as_products(part), train
 
 
 def _require_range(lowest: float, highest: float, steps: int) -> None:

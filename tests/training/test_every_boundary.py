@@ -13,7 +13,7 @@ from tl_keras.backbones import catalogue
 from tl_keras.config import Head
 from tl_keras.datasets import batches
 from tl_keras.datasets.square import Square
-from tl_keras.training import outputs, pointwise
+from tl_keras.training import outputs, products
 from tl_keras.training.engines import choice
 from tl_keras.training.head import attach
 from tl_keras.training.inputs import Inputs
@@ -136,10 +136,10 @@ def test_step_on_the_cached_cut_equals_one_on_images(
     monkeypatch.setattr(choice, "choose", lambda model, *_, **others: Plain(model))
     start = whole.get_weights()
     part = classifier.trainable_part(unfreeze)
-    quick = pointwise.as_products(part)
+    quick = products.as_products(part)
     train, _ = Inputs(classifier, few(manifest), config).at(unfreeze)
     loss = step(quick, np.asarray(train.views[0]), train.labels)
-    pointwise.copy_weights(quick, part)
+    products.copy_weights(quick, part)
     cached = whole.get_weights()
     whole.set_weights(start)
     images = pixels(manifest, classifier.image_size)

@@ -13,7 +13,7 @@ from tl_keras.errors import UsageError
 from tl_keras.training import heads, loop, outputs
 from tl_keras.training.examples import Cached
 from tl_keras.training.history import History
-from tl_keras.training.pointwise import as_products
+from tl_keras.training.products import as_products
 
 SHAPE = (3, 3, 4)
 POOLINGS = ("avg", "max", "gem", "flatten")

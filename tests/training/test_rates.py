@@ -6,7 +6,7 @@ import keras
 import pytest
 
 from tl_keras.config import Head
-from tl_keras.training import pointwise, rates
+from tl_keras.training import products, rates
 from tl_keras.training.head import attach
 
 
@@ -38,7 +38,7 @@ def test_without_decay_all_have_the_whole_rate(backbone):
 @pytest.mark.parametrize("unfreeze", [1, 2, "all"])
 def test_names_are_those_of_the_part_that_trains(backbone, unfreeze):
     classifier = attach(backbone, ("a", "b"), Head())
-    part = pointwise.as_products(classifier.trainable_part(unfreeze))
+    part = products.as_products(classifier.trainable_part(unfreeze))
     names = {layer.name for layer in part._flatten_layers()}
     assert set(rates.by_block(backbone, unfreeze, 0.5)) <= names
 

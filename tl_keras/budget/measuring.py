@@ -22,7 +22,7 @@ from tl_keras.datasets import batches
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.square import Square
 from tl_keras.errors import TlKerasError, UsageError
-from tl_keras.training import optimizers, outputs, pointwise, regression
+from tl_keras.training import optimizers, outputs, products, regression
 from tl_keras.training.engines import choice
 from tl_keras.training.engines.engine import OUT_OF_MEMORY
 from tl_keras.training.head import Classifier
@@ -157,7 +157,7 @@ class Measuring:
     def _training(self, part: keras.Model, phase: Phase) -> tuple[float, float, float]:
         """Returns seconds until the first step, of a step and of a check an image."""
         started = time.monotonic()
-        quick = pointwise.as_products(part)
+        quick = products.as_products(part)
         loss = outputs.loss(self.classifier.outputs, phase.label_smoothing)
         quick.compile(optimizers.build(quick, phase, 1), loss)
         size = min(phase.batch_size, len(self.manifest.split("train").rows))

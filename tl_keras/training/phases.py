@@ -24,7 +24,7 @@ from tl_keras.training import (
     imbalance,
     loop,
     outputs,
-    pointwise,
+    products,
     progressive,
     rates,
     regression,
@@ -161,7 +161,7 @@ def _train_part(
     part = classifier.trainable_part(
         phase.unfreeze, train_batch_norm=phase.train_batch_norm
     )
-    quick = pointwise.as_products(part)
+    quick = products.as_products(part)
     learn = progressive.train if phase.start_size else loop.train
     history = learn(
         quick,
@@ -178,7 +178,7 @@ def _train_part(
             classifier.backbone, phase.unfreeze, phase.layer_decay
         ),
     )
-    pointwise.copy_weights(quick, part)
+    products.copy_weights(quick, part)
     return history
 
 

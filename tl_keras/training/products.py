@@ -1,19 +1,23 @@
-"""1x1 convolutions as matrix products: the same numbers, trained faster on a CPU.
+"""Convolutions as matrix products: the same numbers, trained faster on a CPU.
 
 TensorFlow computes the gradients of a 1x1 convolution as those of any convolution; as
 a product of matrices they cost 1.2 to 1.5 times less. In mobile networks nearly all
-the work is in these layers.
+the work is in these layers. Most of what is left is in the gradients of large depthwise
+kernels: see `depthwise`.
 """
 
 import keras
 from keras import layers
 
+from tl_keras.training import depthwise
+
 
 def as_products(model: keras.Model) -> keras.Model:
     """Returns a copy of a model in which 1x1 convolutions are dense layers.
 
-    Those of models inside it, too. It computes what the model computes, has its
-    weights, and trains alike.
+    Depthwise ones are `depthwise.DepthwiseConv2D` where that pays. Those of models
+    inside it, too. It computes what the model computes, has its weights, and trains
+    alike.
 
     Args:
         model: A functional model; it is left as it is.
@@ -36,12 +40,14 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
 
 
 def _copy(layer: layers.Layer) -> layers.Layer:
-    """Returns a new layer of the same kind, or a dense one for a 1x1 convolution."""
+    """Returns a new layer of the same kind, or one that trains faster."""
     if not isinstance(layer, layers.Layer):
         # An operation, as in `x + y`, holds nothing that a copy could share.
         return layer
     config = layer.get_config()
-    if not _is_pointwise(layer):
+    if depthwise.pays(layer):
+        copy = depthwise.DepthwiseConv2D.from_config(config)
+    elif not _is_pointwise(layer):
         copy = layer.__class__.from_config(config)
     else:
         same = ("name", "dtype", "activation", "use_bias", "kernel_regularizer")

@@ -1,11 +1,11 @@
-"""Dense layers in the place of 1x1 convolutions: same numbers, same training."""
+"""Layers that train faster in the place of convolutions: the same numbers."""
 
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
-from tl_keras.training.pointwise import as_products, copy_weights
+from tl_keras.training.products import as_products, copy_weights
 
 PIXELS = np.random.default_rng(0).normal(size=(4, 6, 6, 3)).astype(np.float32)
 TARGETS = np.random.default_rng(1).normal(size=(4, 5)).astype(np.float32)
