@@ -16,7 +16,7 @@ def of(manifest, images):
 
 @pytest.mark.parametrize(
     ("images", "epochs", "views"),
-    [(10, 16, 4), (1_500, 16, 4), (2_000, 12, 3), (4_000, 6, 2), (10**6, 4, 2)],
+    [(10, 16, 4), (1_000, 16, 4), (1_400, 11, 3), (4_000, 4, 2), (10**6, 4, 2)],
 )
 def test_more_images_are_seen_less_often(manifest, images, epochs, views):
     config = Config().override(backbone={"image_size": 32})

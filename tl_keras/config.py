@@ -132,7 +132,7 @@ class FineTune(Phase):
             where `unfreeze` is `all`.
         train_batch_norm: Whether the batch normalization of what trains does, too.
             A pretrained one is better left as it is where images are few.
-        epochs: `None` takes 16 for up to 1,500 training images, fewer for more.
+        epochs: `None` takes 16 for up to 1,000 training images, fewer for more.
     """
 
     _section: ClassVar[str] = "fine_tune."

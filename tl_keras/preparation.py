@@ -26,7 +26,7 @@ from tl_keras.training.outputs import MULTI_LABEL
 from tl_keras.training.scratch import Network
 
 # The usual recipe, chosen on 1,400 images (see "How good, how fast" in the README).
-SMALL_SET, MOST_EPOCHS, EPOCHS_A_VIEW = 1500, 16, 4
+SMALL_SET, MOST_EPOCHS, EPOCHS_A_VIEW = 1000, 16, 4
 LEAST_EPOCHS, LEAST_VIEWS = 4, 2
 
 
@@ -131,7 +131,7 @@ def settled(config: Config, manifest: Manifest) -> Config:
 def usual_epochs(images: int) -> int:
     """Returns the epochs of fine-tuning for a number of training images.
 
-    From 1,500 to 6,000 images they show as many in all.
+    From 1,000 to 4,000 images they show as many in all.
     """
     epochs = round(MOST_EPOCHS * SMALL_SET / max(1, images))
     return min(MOST_EPOCHS, max(LEAST_EPOCHS, epochs))

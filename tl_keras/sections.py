@@ -75,7 +75,7 @@ class Augment:
     Attributes:
         policy: Name of the policy; `tl-keras augment` draws what each one does.
         views: Of each training image: the plain one, and others drawn once. `None`
-            takes 4 for up to 1,500 training images, fewer for more.
+            takes 4 for up to 1,000 training images, fewer for more.
         flip: Whether a policy may mirror images. Digits, letters and signs are
             something else in the mirror.
     """
