@@ -8,9 +8,10 @@ Images a second of networks without top, random weights, on these ways:
   Runtime bare, called as their manuals say: all threads, XNNPACK, float32.
 - `tl_keras`: what `choice.choose` takes.
 
-First of images that are decoded, then of JPEG files through `batches.images`. The ways
-take turns in one process, so that a slow spell of the machine meets all of them; ratios
-are of one round each, given as the median and the range. Prints Markdown.
+First of images that are decoded, then of JPEG files through `batches.images`. Each
+network has a process of its own, in which the ways take turns, so that a slow spell of
+the machine meets all of them; ratios are of one round each, given as the median and the
+range. Prints Markdown.
 
     python scripts/bench_extract.py --images 128 --rounds 7
 """
@@ -20,7 +21,10 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -32,6 +36,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
+from tl_keras import cores
 from tl_keras.backbones import catalogue
 from tl_keras.datasets import batches, sources
 from tl_keras.datasets.checking import check
@@ -39,7 +44,6 @@ from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.square import Square
 from tl_keras.sections import Data
 from tl_keras.training.engines import choice, graph, litert, onnx_runtime
-from tl_keras.training.engines.memory import cores
 from tl_keras.training.engines.silence import silence
 
 NETWORKS = (
@@ -56,6 +60,8 @@ BARE = ("constant", "litert", "onnx")
 # As if a whole data set followed: the choice is not cut short.
 MANY = 100_000
 
+# A network's name, the engine that is taken, and images a second by way and round.
+Row = tuple[str, str, dict[str, list[float]]]
 # From images to features, whatever the form.
 Way = Callable[[np.ndarray], object]
 
@@ -67,22 +73,33 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=128, help="a way and round")
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
-    decoded, files = [], []
-    with tempfile.TemporaryDirectory(prefix="bench-extract-") as folder:
+    # A process keeps gigabytes of the networks that it has run.
+    fresh = dict(mp_context=get_context("spawn"), max_tasks_per_child=1)
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-extract-") as folder,
+        ProcessPoolExecutor(1, **fresh) as pool,
+    ):
         manifest = draw(Path(folder), options.images)
-        for name in options.networks:
-            model = catalogue.load(name, weights=None, image_size=SIDE).model
-            ways, engine = make(model, pixels(manifest))
-            chosen = f"{engine.name}, {engine.workers} x {cores() // engine.workers}"
-            chosen = f"{chosen}, {engine.batch_size}"
-            rates = alternate(decoded_ways(ways, manifest), options)
-            decoded.append((name, chosen, rates))
-            rates = alternate(file_ways(model, ways, manifest), options)
-            files.append((name, chosen, rates))
-            keras.backend.clear_session()
-    print(f"{options.images} images, {options.rounds} rounds, {cores()} cores.\n")
+        rest = repeat(manifest), repeat(options)
+        decoded, files = zip(*pool.map(measure, options.networks, *rest))
+    print(
+        f"{options.images} images, {options.rounds} rounds, {cores.usable()} cores.\n"
+    )
     report("Decoded images, images a second (median)", decoded)
     report("JPEG files, images a second (median)", files)
+
+
+def measure(
+    name: str, manifest: Manifest, options: argparse.Namespace
+) -> tuple[Row, Row]:
+    """Measures a network on decoded images and on files."""
+    model = catalogue.load(name, weights=None, image_size=SIDE).model
+    ways, engine = make(model, pixels(manifest))
+    threads = cores.usable() // engine.workers
+    chosen = f"{engine.name}, {engine.workers} x {threads}, {engine.batch_size}"
+    passes = decoded_ways(ways, manifest), file_ways(model, ways, manifest)
+    decoded, files = ((name, chosen, alternate(each, options)) for each in passes)
+    return decoded, files
 
 
 def draw(folder: Path, count: int) -> Manifest:
@@ -134,7 +151,7 @@ def make(
 def bare_litert(converted: bytes) -> Way:
     """Returns LiteRT with all threads, as its manual uses it."""
     with silence():
-        interpreter = Interpreter(model_content=converted, num_threads=cores())
+        interpreter = Interpreter(model_content=converted, num_threads=cores.usable())
         interpreter.allocate_tensors()
     given, found = interpreter.get_input_details()[0], interpreter.get_output_details()
     shape = []
@@ -229,7 +246,7 @@ def seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def report(title: str, rows: list[tuple[str, str, dict[str, list[float]]]]) -> None:
+def report(title: str, rows: Sequence[Row]) -> None:
     """Prints rates, and the ratios of this package's to the others'."""
     ways = [*rows[0][2]]
     columns = ["network", "taken", *ways, "/ predict", "/ best bare"]

@@ -38,8 +38,6 @@ WAYS = {
     "ours": "Ours (defaults)",
     "brief": "Ours, 6 epochs and 2 views",
     "head": "Ours, head only",
-    "hidden": "Ours, head with a hidden layer, 20 epochs",
-    "hidden_uncached": "The same, cache off",
 }
 # The guide calls its second phase optional.
 FIRST = "… after its first phase"

@@ -34,14 +34,11 @@ from tl_keras.training.engines.engine import Engine
 
 # Way → part that the guide's second phase trains, or changes to our defaults.
 GUIDE = {"guide": "all", "guide_last": "last"}
-HIDDEN = {"head": {"hidden": (256,)}, "fine_tune": {"epochs": 0}}
 OURS: dict[str, dict[str, Any]] = {
     "uncached": {"cache": {"store": "none"}},
     "ours": {},
     "brief": {"fine_tune": {"epochs": 6}, "augment": {"views": 2}},
     "head": {"fine_tune": {"epochs": 0}},
-    "hidden": HIDDEN,
-    "hidden_uncached": {**HIDDEN, "cache": {"store": "none"}},
 }
 # Instead of the real thing, to see that all runs.
 QUICK: dict[str, Any] = {"backbone": {"image_size": 64}}
