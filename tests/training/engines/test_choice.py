@@ -100,7 +100,7 @@ def test_auto_takes_a_right_engine_of_a_real_contest(model, sample, tmp_path):
 def test_every_engine_and_number_of_workers_takes_part(
     model, sample, contests, monkeypatch
 ):
-    monkeypatch.setattr(choice, "cores", lambda: 4)
+    monkeypatch.setattr(choice.cores, "usable", lambda: 4)
     engine = choose(model, sample, total=MANY)
     assert contests == [["graph", "litert", "litert", "onnx", "onnx"]]
     assert engine.workers == 4 and engine.name == "onnx"

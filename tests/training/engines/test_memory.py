@@ -83,9 +83,13 @@ def test_connections_make_another_network(tmp_path):
     assert build(True).choice("auto") is None
 
 
-@pytest.mark.parametrize("name", ("_processor", "cores"))
-def test_another_machine_chooses_anew(name, kept, tmp_path, backbone, monkeypatch):
-    monkeypatch.setattr(memory, name, lambda: 77)
+@pytest.mark.parametrize(
+    ("owner", "name"), [(memory, "_processor"), (memory.cores, "usable")]
+)
+def test_another_machine_chooses_anew(
+    owner, name, kept, tmp_path, backbone, monkeypatch
+):
+    monkeypatch.setattr(owner, name, lambda: 77)
     assert Memory(backbone.model, SAMPLE, tmp_path).choice("auto") is None
 
 
