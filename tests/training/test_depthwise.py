@@ -21,7 +21,7 @@ def connected(side=5, channels=3, **options):
 
 def gradients(layer, maps):
     """Returns outputs and the gradients of their weighted sum."""
-    weights = tf.random.stateless_normal(layer(maps).shape, (7, 7))
+    weights = tf.random.stateless_normal(tf.shape(layer(maps)), (7, 7))
     with tf.GradientTape() as tape:
         tape.watch(maps)
         outputs = layer(maps)
@@ -83,3 +83,16 @@ def test_copy_of_a_model_learns_by_products_and_keeps_what_is_frozen():
     assert not copy.get_layer("large").trainable
     maps = np.random.default_rng(0).normal(size=(2, 5, 5, 3)).astype(np.float32)
     np.testing.assert_allclose(copy(maps), model(maps), rtol=1e-5, atol=1e-6)
+
+
+def test_maps_whose_size_is_open_in_the_graph_learn_too():
+    # As in a model of images that grow, which shares these layers.
+    theirs = connected()
+    ours = depthwise.DepthwiseConv2D.from_config(theirs.get_config())
+    maps = tf.random.stateless_normal((4, 6, 6, 3), (1, 2))
+    ours.build(maps.shape)
+    ours.set_weights(theirs.get_weights())
+    open_size = tf.TensorSpec((None, None, None, 3))
+    traced = tf.function(lambda given: gradients(ours, given)[1:], [open_size])
+    for one, other in zip(traced(maps), gradients(theirs, maps)[1:], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)

@@ -85,3 +85,12 @@ def test_sampled_epoch_depends_on_its_number_alone():
     second = [batch[0].numpy() for batch in both.take(8)][4:]
     again = [batch[0] for batch in drawn("sampling", start=1)]
     np.testing.assert_array_equal(again, second)
+
+
+def test_no_epoch_waits_for_the_tuner_of_tf_data():
+    plan = Plan(PHASE, 10, 3, 0)
+    for data in (
+        feeding.epochs(numbered(30), new_model(), plan, 0),
+        feeding.in_order(numbered(30), new_model()),
+    ):
+        assert data.options().autotune.enabled is False
