@@ -28,9 +28,11 @@ FLOORS = (
     {"backbones"},
     {"training"},
     {"evaluation", "export"},
-    {"run"},
-    {"preparation", "budget"},
+    {"run", "state"},
+    {"preparation", "budget", "assessment", "explaining"},
+    {"reporting", "monitoring"},
     {"arguments", "pipeline", "learning_rate", "summary", "listing", "inspection"},
+    {"studies"},
     {"commands"},
     {"cli", "__init__", "__main__"},
 )
@@ -46,6 +48,7 @@ NEIGHBOURS = {
     ("fields", "errors"),
     ("fields", "registry"),
     ("files", "errors"),
+    ("run", "state"),
     # The export is compared with what evaluation computes.
     ("export", "evaluation"),
 }

@@ -11,7 +11,7 @@ _PUBLIC = {
     "train": "tl_keras.pipeline",
     "find_learning_rate": "tl_keras.learning_rate",
     "resume": "tl_keras.pipeline",
-    "evaluate": "tl_keras.pipeline",
+    "evaluate": "tl_keras.assessment",
     "load": "tl_keras.pipeline",
     "build": "tl_keras.architectures.names",
     "list_architectures": ("tl_keras.architectures.names", "names"),

@@ -1,6 +1,5 @@
 """The chain from labelled images to a trained, evaluated and exported classifier."""
 
-import dataclasses
 import functools
 import os
 import time
@@ -9,21 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
-from tl_keras import preparation
+from tl_keras import assessment, preparation
 from tl_keras.budget import planning, steps
 from tl_keras.config import Config
-from tl_keras.datasets import sources
-from tl_keras.datasets.checking import check
-from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.sources.finding import Source, title
 from tl_keras.errors import UsageError
-from tl_keras.evaluation import metrics, multi_label, plots, predictions
 from tl_keras.export.loaded import Export, find_export
-from tl_keras.files import write_json
 from tl_keras.run import (
-    METRICS,
     Run,
     create,
     find_run,
@@ -31,12 +23,7 @@ from tl_keras.run import (
     refuse_existing,
     remove_checkpoints,
 )
-from tl_keras.sections import Data
 from tl_keras.training import phases, scratch
-from tl_keras.training.history import log_picture
-from tl_keras.training.outputs import MULTI_LABEL
-
-CONFUSION_MATRIX, PREDICTIONS = "confusion_matrix.png", "predictions.csv"
 
 
 def train(
@@ -103,48 +90,6 @@ def resume(folder: str | os.PathLike) -> Run:
     return _go_on(run)
 
 
-def evaluate(
-    model: Run | Export, source: Source, *, bad_files: str = "error"
-) -> dict[str, Any]:
-    """Evaluates a run or an export on all images of a source.
-
-    Args:
-        model: What to evaluate.
-        source: What `train` takes.
-        bad_files: `error` refuses files that cannot be used as they are, `skip`
-            leaves them out, `convert` makes PNGs of those that Pillow reads.
-
-    Returns:
-        The figures, as `metrics.compute` gives them.
-
-    Raises:
-        DataError: If a file is bad, or of a class that the model does not know.
-    """
-    data = _judging(model, bad_files)
-    findings = check.check(sources.find(source, data, training=False), data)
-    check.tell(findings)
-    several = model.outputs == MULTI_LABEL
-    manifest = dataclasses.replace(findings.usable(), multi_label=several)
-    return _figures(manifest, model.probabilities(manifest), model.class_names)
-
-
-def _judging(model: Run | Export, bad_files: str) -> Data:
-    """Returns what images are judged by that are evaluated, not trained on.
-
-    Where a run's files lie and what it accepts; all splits count alike, so that a
-    picture may be in two of them.
-    """
-    data = model.config.data if isinstance(model, Run) else Data()
-    return Data(
-        bad_files=bad_files,
-        problems={**data.problems, "leak": "warn"},
-        background=model.background,
-        near_duplicates=False,
-        data_dir=data.data_dir,
-        cache_dir=data.cache_dir,
-    )
-
-
 def load(path: str | os.PathLike) -> Run | Export:
     """Opens a run folder or an export.
 
@@ -168,7 +113,7 @@ def _go_on(run: Run) -> Run:
         _step(run, "head", lambda: _train(run, phases.train_head))
         if phases.fine_tunes(config):
             _step(run, "fine_tune", lambda: _train(run, phases.fine_tune))
-    _step(run, "evaluate", lambda: _evaluate(run))
+    _step(run, "evaluate", lambda: assessment.assess(run))
     if config.export.folder:
         _step(run, "export", lambda: _export(run, config.export.folder))
     remove_checkpoints(run)
@@ -204,27 +149,6 @@ def _train(run: Run, phase: Callable) -> None:
     keras.utils.set_random_seed(run.config.seed)
     phase(classifier, run.manifest, run.config, run.history)
     run.save_weights()
-
-
-def _evaluate(run: Run) -> None:
-    """Evaluates the classifier on the test images, for the first and only time."""
-    test = run.manifest.split("test")
-    predicted = run.probabilities(test)
-    found = _figures(test, predicted, run.class_names)
-    predictions.save(run.folder / PREDICTIONS, test, predicted, run.class_names)
-    if "confusion_matrix" in found:
-        picture = run.folder / CONFUSION_MATRIX
-        plots.confusion_matrix(found, run.class_names, picture)
-        log_picture(run.folder, "confusion_matrix", picture, len(run.history.epochs))
-    write_json(run.folder / METRICS, found)
-
-
-def _figures(
-    manifest: Manifest, predicted: np.ndarray, class_names: tuple[str, ...]
-) -> dict[str, Any]:
-    """Returns the figures of the predictions of a manifest's images."""
-    compute = multi_label.compute if manifest.multi_label else metrics.compute
-    return compute(manifest.targets(class_names), predicted, class_names)
 
 
 def _export(run: Run, folder: str) -> dict[str, Any]:

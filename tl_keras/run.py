@@ -1,6 +1,5 @@
 """A run: its folder on disk, its state, and the classifier it trained."""
 
-import dataclasses
 import json
 import shutil
 from collections.abc import Callable, Iterable
@@ -18,39 +17,21 @@ from tl_keras.config import Config
 from tl_keras.datasets.images import decode_and_resize
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.square import Square
-from tl_keras.errors import StorageError, UsageError
+from tl_keras.errors import UsageError
 from tl_keras.evaluation import predictions
 from tl_keras.evaluation.predictions import Prediction
 from tl_keras.export import savedmodel
 from tl_keras.export.loaded import Export
 from tl_keras.export.savedmodel import Exportable
-from tl_keras.files import replacing, storage_errors, write_json, write_text
+from tl_keras.files import replacing, storage_errors, write_text
+from tl_keras.state import STATE, State
 from tl_keras.training import outputs, scratch
 from tl_keras.training.head import Classifier, attach
 from tl_keras.training.history import History, log_text
 from tl_keras.training.scratch import Network
 
-CONFIG, MANIFEST, STATE = "config.yaml", "manifest.csv", "state.json"
+CONFIG, MANIFEST = "config.yaml", "manifest.csv"
 WEIGHTS, METRICS = "model.weights.h5", "metrics.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class State:
-    """How far a run is.
-
-    Attributes:
-        source: What it was trained on, as the user named it.
-        root: Folder that the manifest's paths are relative to.
-        done: Finished steps, in order.
-        seconds: Duration of each finished step; over several tries they add up.
-        export: The export's folder, once there is one.
-    """
-
-    source: str
-    root: str
-    done: tuple[str, ...] = ()
-    seconds: dict[str, float] = field(default_factory=dict)
-    export: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,13 +65,7 @@ class Run:
     @property
     def state(self) -> State:
         """How far the run is."""
-        try:
-            values = json.loads((self.folder / STATE).read_text(encoding="utf-8"))
-            return State(**{**values, "done": tuple(values["done"])})
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise StorageError(
-                f"{self.folder / STATE} cannot be read: {error!r}."
-            ) from None
+        return State.load(self.folder / STATE)
 
     @property
     def history(self) -> History:
@@ -151,15 +126,7 @@ class Run:
 
     def finish(self, step: str, seconds: float, **changes: Any) -> None:
         """Notes that a step is done."""
-        state = self.state
-        total = state.seconds.get(step, 0.0) + seconds
-        changed = dataclasses.replace(
-            state,
-            done=tuple(dict.fromkeys((*state.done, step))),
-            seconds={**state.seconds, step: round(total, 1)},
-            **changes,
-        )
-        write_json(self.folder / STATE, dataclasses.asdict(changed))
+        self.state.after(step, seconds, **changes).save(self.folder / STATE)
 
     def settle(self, config: Config) -> None:
         """Changes the config before the steps that read it."""
@@ -271,7 +238,7 @@ def create(folder: Path, source: str, manifest: Manifest, config: Config) -> Non
         temporary.mkdir()
         write_text(temporary / CONFIG, config.to_yaml())
         manifest.save(temporary / MANIFEST)
-        write_json(temporary / STATE, dataclasses.asdict(state))
+        state.save(temporary / STATE)
     with storage_errors(folder):
         log_text(folder, "config", config.to_yaml())
 

@@ -14,9 +14,10 @@ from tl_keras.errors import UsageError
 def evaluate(options: Namespace) -> int:
     """Evaluate a run or an export on labelled images."""
     pipeline = load_pipeline()
+    from tl_keras import assessment
     from tl_keras.summary import metrics_table, per_class_table
 
-    metrics = pipeline.evaluate(
+    metrics = assessment.evaluate(
         pipeline.load(options.model), options.source, bad_files=options.bad_files
     )
     if options.json:
