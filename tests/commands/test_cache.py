@@ -71,6 +71,44 @@ def test_list_as_json_holds_the_same(capsys, folder):
     assert found["size"] == sum(one["size"] for one in found["entries"])
 
 
+@pytest.fixture
+def networks(folder):
+    """Two converted networks of 5 kB beside the entries, the first one older."""
+    engines = folder.parent / "engines"
+    engines.mkdir()
+    for used, name in enumerate(("network-1.tflite", "network-2.onnx"), start=1000):
+        (engines / name).write_bytes(bytes(5000))
+        os.utime(engines / name, (used, used))
+    (engines / "choice-1.json").write_text("{}")
+    return engines
+
+
+def test_converted_networks_are_listed_with_their_size(capsys, folder, networks):
+    _, out, _ = run(capsys, folder, "ls")
+    assert out.splitlines()[-1] == "Converted networks: 2, 10.00 kB"
+    _, out, _ = run(capsys, folder, "ls", "--json")
+    assert json.loads(out)["networks"] == {"count": 2, "size": 10000}
+
+
+def test_removing_all_removes_the_converted_networks(capsys, folder, networks):
+    code, out, _ = run(capsys, folder, "rm", "--all")
+    assert code == 0 and out.endswith("Converted networks removed: 10.00 kB freed\n")
+    assert [path.name for path in networks.iterdir()] == ["choice-1.json"]
+
+
+def test_pruning_counts_the_converted_networks(capsys, folder, networks):
+    run(capsys, folder, "prune", "--max-size", "20kB")
+    assert letters(folder) == ["b"] and len([*networks.glob("network-*")]) == 2
+
+
+def test_pruning_removes_the_oldest_networks_when_no_entry_is_left(
+    capsys, folder, networks
+):
+    run(capsys, folder, "prune", "--max-size", "6kB")
+    assert letters(folder) == []
+    assert [path.name for path in networks.glob("network-*")] == ["network-2.onnx"]
+
+
 def test_cache_that_is_not_there_is_empty(capsys, tmp_path):
     code, out, _ = run(capsys, tmp_path / "none" / "prefix", "ls")
     assert code == 0 and out.startswith("Entries: 0, 0 B in")

@@ -23,7 +23,7 @@ from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.square import Square
 from tl_keras.errors import TlKerasError, UsageError
 from tl_keras.training import optimizers, outputs, products, regression
-from tl_keras.training.engines import choice
+from tl_keras.training.engines import choice, stored
 from tl_keras.training.engines.engine import OUT_OF_MEMORY
 from tl_keras.training.head import Classifier
 
@@ -148,7 +148,7 @@ class Measuring:
             images,
             total=views * len(self.manifest.split("train").rows),
             name=self.config.cache.engine,
-            folder=Path(self.config.data.cache_dir).expanduser() / choice.FOLDER,
+            folder=Path(self.config.data.cache_dir).expanduser() / stored.FOLDER,
         )
         converting = time.monotonic() - started
         batch = images[: engine.batch_size]

@@ -26,12 +26,17 @@ def cache(options: Namespace) -> int:
 def ls(options: Namespace) -> int:
     """List the entries, the least recently used first, and their size in all."""
     from tl_keras.training.cache import store
+    from tl_keras.training.engines import stored
 
     found = store.entries(_folder(options))
+    networks, size = stored.networks(_root(options)), stored.size(_root(options))
     if options.json:
-        entries = [one.as_json() for one in found]
-        total = sum(one.size for one in found)
-        print(json.dumps({"entries": entries, "size": total}, indent=2))
+        kept = {
+            "entries": [one.as_json() for one in found],
+            "size": sum(one.size for one in found),
+            "networks": {"count": len(networks), "size": size},
+        }
+        print(json.dumps(kept, indent=2))
         return 0
     # A narrow terminal must not break the keys apart.
     console = Console(width=max(Console().width, 124), markup=False)
@@ -39,42 +44,60 @@ def ls(options: Namespace) -> int:
         console.print(_table(found))
     total = store.readable(sum(one.size for one in found))
     print(f"Entries: {len(found)}, {total} in {_folder(options)}")
+    if networks:
+        print(f"Converted networks: {len(networks)}, {store.readable(size)}")
     return 0
 
 
 def rm(options: Namespace) -> int:
-    """Remove entries by their keys, or all of them."""
+    """Remove entries by their keys, or all of them and the converted networks."""
     from tl_keras.training.cache import store
+    from tl_keras.training.engines import stored
 
     if bool(options.key) == options.all:
         raise UsageError("Give the keys of entries, or --all: see `tl-keras cache ls`.")
     folder = _folder(options)
-    removed = store.clear(folder) if options.all else store.remove(folder, options.key)
-    return _tell(removed)
+    if not options.all:
+        return _tell(store.remove(folder, options.key))
+    removed = store.clear(folder)
+    return _tell(removed, stored.remove(_root(options), stored.size(_root(options))))
 
 
 def prune(options: Namespace) -> int:
-    """Remove the least recently used entries until the others fit a size."""
-    from tl_keras.training.cache import store
+    """Remove the least recently used entries until the others fit a size.
 
-    size = store.bytes_of(options.max_size)
-    return _tell(store.prune(_folder(options), size))
+    Converted networks count; they go when no entry is left.
+    """
+    from tl_keras.training.cache import store
+    from tl_keras.training.engines import stored
+
+    size, root = store.bytes_of(options.max_size), _root(options)
+    removed = store.prune(_folder(options), max(0, size - stored.size(root)))
+    left = sum(one.size for one in store.entries(_folder(options)))
+    return _tell(removed, stored.remove(root, left + stored.size(root) - size))
+
+
+def _root(options: Namespace) -> Path:
+    """Returns the folder of all that is kept."""
+    return Path(options.cache_dir).expanduser()
 
 
 def _folder(options: Namespace) -> Path:
     """Returns the folder of the entries."""
     from tl_keras.training.cache import store
 
-    return Path(options.cache_dir).expanduser() / store.FOLDER
+    return _root(options) / store.FOLDER
 
 
-def _tell(removed: "Removed") -> int:
-    """Says what was removed, and what could not be."""
+def _tell(removed: "Removed", networks: int = 0) -> int:
+    """Says what was removed, the bytes of networks too, and what could not be."""
     from tl_keras.training.cache.store import readable
 
     for key in removed.held:
         print(f"{key} is being computed: left alone")
     print(f"Entries removed: {len(removed.keys)}, {readable(removed.size)} freed")
+    if networks:
+        print(f"Converted networks removed: {readable(networks)} freed")
     return 1 if removed.held else 0
 
 

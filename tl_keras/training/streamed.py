@@ -16,7 +16,7 @@ from tl_keras.datasets.batches import PLAIN_VIEW
 from tl_keras.progress import say, track
 from tl_keras.training import heads
 from tl_keras.training.cache import networks
-from tl_keras.training.engines import choice
+from tl_keras.training.engines import choice, stored
 from tl_keras.training.engines.engine import Engine
 from tl_keras.training.examples import Cached, Examples, draw_views
 from tl_keras.training.images import Images
@@ -126,7 +126,7 @@ class Streaming:
             sample,
             total=images * epochs,
             name=self.config.cache.engine,
-            folder=Path(self.config.data.cache_dir).expanduser() / choice.FOLDER,
+            folder=Path(self.config.data.cache_dir).expanduser() / stored.FOLDER,
         )
 
 

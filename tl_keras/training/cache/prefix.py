@@ -35,7 +35,7 @@ from tl_keras.training.cache.entry import Entry, Facts, locked
 from tl_keras.training.cache.inputs import Images, Inputs, Maps
 from tl_keras.training.cache.passes import Job
 from tl_keras.training.cache.rows import Rows
-from tl_keras.training.engines import choice
+from tl_keras.training.engines import choice, stored
 from tl_keras.training.engines.engine import Engine
 from tl_keras.training.heads import FEATURE_MAP
 
@@ -201,7 +201,7 @@ class PrefixCache:
             sample,
             total=total,
             name=self.settings.engine,
-            folder=self.folder.parent / choice.FOLDER,
+            folder=self.folder.parent / stored.FOLDER,
         )
 
     def _dtype(self, output: str) -> str:

@@ -21,8 +21,6 @@ from tl_keras.training.engines.engine import Engine, Workers
 from tl_keras.training.engines.memory import Choice, Memory
 
 AUTO = "auto"
-# Below the cache folder: what was chosen, and converted.
-FOLDER = "engines"
 # By conversion of the constant graph; in the order in which they are tried.
 CONVERTED = {litert.NAME: litert, onnx_runtime.NAME: onnx_runtime}
 
