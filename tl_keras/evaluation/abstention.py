@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from tl_keras.evaluation import decision
 from tl_keras.training.outputs import MULTI_LABEL
 
 # A threshold that keeps fewer validation images was not chosen but drawn.
 FEWEST = 10
 POINTS = 100
+NAMED = 5
 
 
 def summary(
@@ -58,6 +60,58 @@ def curve(confidence: np.ndarray, right: np.ndarray) -> list[dict[str, float]]:
         }
         for place in places.round().astype(int)
     ]
+
+
+def fit(
+    probabilities: np.ndarray,
+    targets: np.ndarray,
+    class_names: tuple[str, ...],
+    *,
+    target: float,
+    per_class: bool,
+    kind: str,
+) -> tuple[float | dict[str, float] | None, list[str]]:
+    """Chooses the threshold that reaches an accuracy on images not trained on.
+
+    Args:
+        probabilities: `(images, classes)`.
+        targets: Class indices, `(images,)`, or 0 and 1, `(images, classes)`.
+        class_names: In the order of the columns.
+        target: See `choose`.
+        per_class: Whether each class gets one. One that cannot reach the target by
+            itself takes the threshold of all.
+        kind: What the logits stand for: see `training.outputs`.
+
+    Returns:
+        The threshold, or thresholds by name; `None` where no threshold reaches the
+        target: then every image is known. And warnings.
+    """
+    if kind == MULTI_LABEL:
+        right = ((probabilities > 0.5) == (targets > 0.5)).all(axis=1)
+    else:
+        right = probabilities.argmax(axis=1) == targets
+    common = choose(decision.confidence(probabilities, kind), right, target)
+    found, lacking = {}, []
+    if per_class:
+        found, lacking = choose_per_class(
+            probabilities, targets, class_names, target, kind
+        )
+    if common is None and (lacking or not per_class):
+        return None, [
+            f"No threshold reaches an accuracy of {target:g} on the "
+            f"{len(right):,} validation images: none is set, every image is answered. "
+            f"A lower evaluation.target_accuracy or more images may help."
+        ]
+    if not per_class:
+        return common, []
+    names = ", ".join(repr(name) for name in lacking[:NAMED])
+    more = ", …" if len(lacking) > NAMED else ""
+    doubts = [
+        f"The validation images allow no threshold of its own, right in {target:.1%}, "
+        f"for {names}{more}: the threshold of all images holds there."
+    ]
+    thresholds = {name: found.get(name, common) for name in class_names}
+    return thresholds, doubts if lacking else []
 
 
 def choose(confidence: np.ndarray, right: np.ndarray, target: float) -> float | None:

@@ -116,8 +116,8 @@ def fit(logits: np.ndarray, targets: np.ndarray, kind: str) -> tuple[float, list
     if COLDEST * 1.01 < temperature < HOTTEST / 1.01:
         return temperature, []
     return temperature, [
-        f"The temperature {temperature:.3g} lies at the bound of what is tried: look at "
-        f"the reliability diagram before you trust the probabilities."
+        f"The temperature {temperature:.3g} lies at the bound of what is tried: look "
+        f"at the reliability diagram before you trust the probabilities."
     ]
 
 

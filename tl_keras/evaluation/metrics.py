@@ -75,7 +75,7 @@ def compute(
         "abstention": abstention.summary(
             confidence(exact, MULTI_CLASS),
             right,
-            decision.known(exact, class_names, MULTI_CLASS),
+            decision.known(probabilities, class_names, MULTI_CLASS),
             decision.as_dict()["threshold"],
         ),
     }

@@ -4,6 +4,8 @@ scikit-learn gives the same for one set of images. Here each class is sorted onc
 all the resamples of a bootstrap together.
 """
 
+from functools import cached_property
+
 import numpy as np
 from scipy.stats import rankdata
 
@@ -14,7 +16,6 @@ class Ranking:
     """Every class's images, the most probable first.
 
     Attributes:
-        images: How many there are.
         judged: Classes that have images and others, without which nothing is ranked.
     """
 
@@ -26,9 +27,13 @@ class Ranking:
             scores: Their probabilities, likewise.
         """
         self._truth, self._scores = truth, scores
-        self.images = len(truth)
         positives = truth.sum(axis=0)
         self.judged = np.flatnonzero((positives > 0) & (positives < len(truth)))
+
+    @cached_property
+    def once(self) -> dict[str, np.ndarray]:
+        """Each judged class's figures where every image counts once, `(1, judged)`."""
+        return self.per_class(np.ones((1, len(self._truth))))
 
     def per_class(self, weights: np.ndarray) -> dict[str, np.ndarray]:
         """Returns each judged class's area under the ROC curve and average precision.

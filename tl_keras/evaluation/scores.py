@@ -7,12 +7,17 @@ from scipy.sparse import csr_array
 
 from tl_keras.evaluation import bootstrap, counts, ranking
 
-# Images x classes x resamples beyond which ranks get no interval: some 20 seconds.
-RANKED = 500_000_000
+# Numbers x resamples, some ten seconds of each: of ranks an image and class is one, of
+# counts each class that an image has or is predicted to have.
+RANKED, COUNTED = 200_000_000, 2_000_000_000
 
 
 class Scores:
-    """From how often each image counts to figures, for all resamples together."""
+    """From how often each image counts to figures, for all resamples together.
+
+    Attributes:
+        numbers: That a resample adds up.
+    """
 
     def __init__(
         self,
@@ -32,6 +37,7 @@ class Scores:
         """
         parts = (truth & found, truth, found)
         self._counted = [csr_array(part.T.astype(float)) for part in parts]
+        self.numbers = sum(matrix.nnz for matrix in self._counted)
         self._each = each
         self._one_class = one_class
 
@@ -55,9 +61,10 @@ def scalars(
 ) -> dict[str, Any]:
     """Returns the figures, `None` where undefined, and their `intervals`.
 
-    The intervals are of 1,000 resamples. Those of `roc_auc` and `average_precision`
-    take fewer, from 200, where images x classes x resamples would be above 5e8, and
-    are left out where 200 are too many: above 2.5 million images x classes.
+    The intervals are of 1,000 resamples, or of fewer, down to 200, where these would
+    take longer than some ten seconds. They are left out where 200 would: those of
+    `roc_auc` and `average_precision` above a million images x classes, the others
+    above ten million labels.
 
     Args:
         scores: What counts and means give.
@@ -66,11 +73,19 @@ def scalars(
     """
     images, classes = shape
     once = np.ones((1, images))
-    values = scores(once) | ranks.macro(once)
-    intervals = bootstrap.intervals(scores, images, width=classes)
-    resamples = bootstrap.affordable(images * classes, RANKED)
-    if resamples:
-        intervals |= bootstrap.intervals(ranks.macro, images, resamples=resamples)
+    values = scores(once)
+    for name, column in ranks.once.items():
+        values[name] = ranking.mean(column)
+    intervals = {}
+    for statistic, numbers, budget in (
+        (scores, scores.numbers, COUNTED),
+        (ranks.macro, images * classes, RANKED),
+    ):
+        resamples = bootstrap.affordable(numbers, budget)
+        if resamples:
+            intervals |= bootstrap.intervals(
+                statistic, images, width=classes, resamples=resamples
+            )
     found = {name: _number(value[0]) for name, value in values.items()}
     return found | {
         "intervals": {
@@ -85,10 +100,9 @@ def with_ranks(
     rows: list[dict[str, Any]], ranks: ranking.Ranking
 ) -> list[dict[str, Any]]:
     """Returns each class's figures with `roc_auc` and `average_precision` added."""
-    found = ranks.per_class(np.ones((1, ranks.images)))
     by_class = {
         name: dict(zip(ranks.judged.tolist(), values[0]))
-        for name, values in found.items()
+        for name, values in ranks.once.items()
     }
     return [
         row | {name: _number(by_class[name].get(place, np.nan)) for name in by_class}
