@@ -15,7 +15,6 @@ from tl_keras.durations import readable
 from tl_keras.evaluation.predictions import Prediction
 from tl_keras.run import CONFIG, DECISION, METRICS, Run
 
-
 # Figures of `metrics.json` that are one number, as a person reads them.
 FIGURES = {
     "balanced_accuracy": "Balanced accuracy",
@@ -121,7 +120,7 @@ def _what(run: Run) -> Table:
         f"{len(run.manifest.split(name).rows):,} {name}"
         for name in ("train", "validation", "test")
     ]
-    table = Table("Run", Text(str(run.folder)), title="What was trained")
+    table = Table("Run", Column(Text(str(run.folder))), title="What was trained")
     table.add_row("Source", Text(state.source))
     table.add_row("Images", f"{', '.join(counts)}; {len(run.class_names)} classes")
     if config.scratch.name:
