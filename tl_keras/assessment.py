@@ -9,31 +9,86 @@ from tl_keras.datasets import sources
 from tl_keras.datasets.checking import check
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.sources.finding import Source
-from tl_keras.evaluation import metrics, multi_label, plots, predictions
+from tl_keras.evaluation import (
+    abstention,
+    calibration,
+    metrics,
+    multi_label,
+    plots,
+    predictions,
+)
+from tl_keras.evaluation.decision import UNDECIDED, Decision
 from tl_keras.export.loaded import Export
 from tl_keras.files import write_json
+from tl_keras.progress import say
 from tl_keras.run import METRICS, Run
-from tl_keras.sections import Data
+from tl_keras.sections import Data, Evaluation
+from tl_keras.training import outputs
 from tl_keras.training.history import log_picture
 from tl_keras.training.outputs import MULTI_LABEL
 
 CONFUSION_MATRIX, PREDICTIONS = "confusion_matrix.png", "predictions.csv"
+RELIABILITY, ABSTENTION = "reliability.png", "abstention.png"
 
 
 def assess(run: Run) -> None:
     """Evaluates a run on its test images, for the first and only time.
 
-    Writes `metrics.json`, `predictions.csv` and the confusion matrix.
+    Before that, fits the temperature and the threshold that the config asks for on the
+    validation images (`decision.json`). Writes `metrics.json`, `predictions.csv` and
+    pictures: the confusion matrix, the reliability diagram, coverage and accuracy.
     """
+    asked = run.config.evaluation
+    doubts = []
+    if asked != Evaluation():
+        decision, doubts = decide(run)
+        run.decide(decision)
+    for doubt in doubts:
+        say(f"warning: {doubt}")
     test = run.manifest.split("test")
     predicted = run.probabilities(test)
-    found = figures(test, predicted, run.class_names)
+    found = figures(test, predicted, run.class_names, run.decision)
+    found["warnings"] = [*doubts, *found["warnings"]]
     predictions.save(run.folder / PREDICTIONS, test, predicted, run.class_names)
     if "confusion_matrix" in found:
         picture = run.folder / CONFUSION_MATRIX
         plots.confusion_matrix(found, run.class_names, picture)
         log_picture(run.folder, "confusion_matrix", picture, len(run.history.epochs))
+    plots.reliability(found, run.folder / RELIABILITY)
+    plots.coverage(found, run.folder / ABSTENTION)
     write_json(run.folder / METRICS, found)
+
+
+def decide(run: Run) -> tuple[Decision, list[str]]:
+    """Fits the temperature, then the threshold, on a run's validation images.
+
+    Returns:
+        What `run.config.evaluation` asks for, and warnings of what could not be had:
+        then the probabilities stay as they are, or every image is known.
+    """
+    asked, kind = run.config.evaluation, run.outputs
+    least = asked.min_confidence
+    validation = run.manifest.split("validation")
+    if not (asked.calibrate or asked.target_accuracy) or not validation.rows:
+        missing = ["There are no validation images: nothing was fitted on them."]
+        return Decision(threshold=least), [] if least else missing
+    logits = run.logits(validation).astype(float)
+    targets = validation.targets(run.class_names)
+    temperature, doubts = 1.0, []
+    if asked.calibrate:
+        temperature, doubts = calibration.fit(logits, targets, kind)
+    if asked.target_accuracy is None:
+        return Decision(temperature=temperature, threshold=least), doubts
+    found = np.asarray(outputs.probabilities(logits / temperature, kind))
+    threshold, more = abstention.fit(
+        found,
+        targets,
+        run.class_names,
+        target=asked.target_accuracy,
+        per_class=asked.per_class,
+        kind=kind,
+    )
+    return Decision(temperature=temperature, threshold=threshold), doubts + more
 
 
 def evaluate(
@@ -51,14 +106,18 @@ def evaluate(
         The figures, as `metrics.compute` gives them.
 
     Raises:
-        DataError: If a file is bad, or of a class that the model does not know.
+        DataError: If a file is bad or of a class that the model does not know, or
+            there is none.
     """
     data = _judging(model, bad_files)
     findings = check.check(sources.find(source, data, training=False), data)
     check.tell(findings)
     several = model.outputs == MULTI_LABEL
     manifest = dataclasses.replace(findings.usable(), multi_label=several)
-    return figures(manifest, model.probabilities(manifest), model.class_names)
+    # Before the long work: it refuses classes that the model does not know.
+    manifest.targets(model.class_names)
+    predicted = model.probabilities(manifest)
+    return figures(manifest, predicted, model.class_names, model.decision)
 
 
 def _judging(model: Run | Export, bad_files: str) -> Data:
@@ -79,8 +138,19 @@ def _judging(model: Run | Export, bad_files: str) -> Data:
 
 
 def figures(
-    manifest: Manifest, predicted: np.ndarray, class_names: tuple[str, ...]
+    manifest: Manifest,
+    predicted: np.ndarray,
+    class_names: tuple[str, ...],
+    decision: Decision = UNDECIDED,
 ) -> dict[str, Any]:
-    """Returns the figures of the predictions of a manifest's images."""
+    """Returns the figures of the predictions of a manifest's images.
+
+    Args:
+        manifest: The images.
+        predicted: Their class probabilities, with the decision's temperature in them.
+        class_names: In the order of the probabilities.
+        decision: By which an image is known or not.
+    """
     compute = multi_label.compute if manifest.multi_label else metrics.compute
-    return compute(manifest.targets(class_names), predicted, class_names)
+    targets = manifest.targets(class_names)
+    return compute(targets, predicted, class_names, decision=decision)

@@ -15,7 +15,7 @@ import yaml
 from tl_keras import durations
 from tl_keras.errors import UsageError
 from tl_keras.fields import override, require
-from tl_keras.sections import Augment, Cache, Data, Head
+from tl_keras.sections import Augment, Cache, Data, Evaluation, Head
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,6 +231,7 @@ class Config:
     head_phase: HeadPhase = field(default_factory=HeadPhase)
     fine_tune: FineTune = field(default_factory=FineTune)
     scratch: Scratch = field(default_factory=Scratch)
+    evaluation: Evaluation = field(default_factory=Evaluation)
     export: Export = field(default_factory=Export)
 
     def __post_init__(self) -> None:
@@ -250,6 +251,7 @@ class Config:
         single = imbalance == "none" or kind != "multi_label"
         rule = f"none with head.outputs = {kind}"
         require(single, "data.imbalance", rule, imbalance)
+        self.evaluation.require_validation(self.data.validation)
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> Self:

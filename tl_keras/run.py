@@ -19,6 +19,7 @@ from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.square import Square
 from tl_keras.errors import UsageError
 from tl_keras.evaluation import predictions
+from tl_keras.evaluation.decision import Decision
 from tl_keras.evaluation.predictions import Prediction
 from tl_keras.export import savedmodel
 from tl_keras.export.loaded import Export
@@ -32,6 +33,7 @@ from tl_keras.training.scratch import Network
 
 CONFIG, MANIFEST = "config.yaml", "manifest.csv"
 WEIGHTS, METRICS = "model.weights.h5", "metrics.json"
+DECISION = "decision.json"
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,16 @@ class Run:
     @cached_property
     def classify(self) -> Callable[[tf.Tensor], np.ndarray]:
         """From a batch of pixels in [0, 255] to class probabilities."""
-        return predictions.of_batch(self.classifier.model, self.classifier.outputs)
+        return predictions.of_batch(
+            self.classifier.model,
+            self.classifier.outputs,
+            temperature=self.decision.temperature,
+        )
+
+    @property
+    def decision(self) -> Decision:
+        """The temperature and the threshold, from `decision.json` if there is one."""
+        return Decision.load(self.folder / DECISION)
 
     @property
     def has_weights(self) -> bool:
@@ -134,6 +145,12 @@ class Run:
         # It was read already.
         self.__dict__.pop("config", None)
 
+    def decide(self, decision: Decision) -> None:
+        """Changes the temperature and the threshold."""
+        decision.save(self.folder / DECISION)
+        # The temperature was built into it already.
+        self.__dict__.pop("classify", None)
+
     def save_weights(self) -> None:
         """Keeps the classifier's weights as they are now."""
         with replacing(self.folder / WEIGHTS) as temporary:
@@ -142,6 +159,11 @@ class Run:
     def probabilities(self, manifest: Manifest) -> np.ndarray:
         """Returns the class probabilities of a manifest's images, in its order."""
         return predictions.probabilities(self.classify, manifest, self.square)
+
+    def logits(self, manifest: Manifest) -> np.ndarray:
+        """Returns the logits of a manifest's images, `(images, width)`."""
+        call = predictions.logits_of_batch(self.classifier.model)
+        return predictions.probabilities(call, manifest, self.square)
 
     def predict(self, paths: Iterable[str | Path]) -> list[Prediction]:
         """Predicts image files; a bad one gets an `error` and spoils no other."""
@@ -153,6 +175,7 @@ class Run:
             ),
             self.class_names,
             kind=self.outputs,
+            decision=self.decision,
         )
 
     def export(self, folder: str | Path) -> Export:
@@ -172,6 +195,7 @@ class Run:
             model=self.classifier.model,
             outputs=self.classifier.outputs,
             classify=self.classify,
+            decision=self.decision,
             class_names=self.class_names,
             square=self.square,
             test=self.manifest.split("test"),

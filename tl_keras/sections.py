@@ -109,6 +109,44 @@ class Cache:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What is made of the probabilities once the network is trained.
+
+    Attributes:
+        calibrate: Divides the logits by a temperature that fits the validation images:
+            probabilities become honest, no answer changes.
+        min_confidence: Least probability of an answer, below which it is "don't know";
+            with several labels an image, least certainty of each label.
+        target_accuracy: Chooses that threshold on the validation images instead: the
+            lowest at which the answers that remain are right as often as this.
+        per_class: Whether `target_accuracy` chooses one threshold for each class.
+    """
+
+    calibrate: bool = False
+    min_confidence: float | None = None
+    target_accuracy: float | None = None
+    per_class: bool = False
+
+    def __post_init__(self) -> None:
+        least, target = self.min_confidence, self.target_accuracy
+        for name, value in (("min_confidence", least), ("target_accuracy", target)):
+            fits = value is None or 0 < value <= 1
+            require(fits, f"evaluation.{name}", "in (0, 1]", value)
+        rule = "null with a target_accuracy, which chooses it"
+        one = least is None or target is None
+        require(one, "evaluation.min_confidence", rule, least)
+        rule = "false without a target_accuracy"
+        fits = target is not None or not self.per_class
+        require(fits, "evaluation.per_class", rule, self.per_class)
+
+    def require_validation(self, share: float) -> None:
+        """Refuses what is fitted on validation images where there are to be none."""
+        fitted = self.calibrate or self.target_accuracy is not None
+        rule = "above 0 with evaluation.calibrate or evaluation.target_accuracy"
+        require(share > 0 or not fitted, "data.validation", rule, share)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Head:
     """What turns the last feature map into logits.
 

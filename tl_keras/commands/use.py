@@ -15,7 +15,7 @@ def evaluate(options: Namespace) -> int:
     """Evaluate a run or an export on labelled images."""
     pipeline = load_pipeline()
     from tl_keras import assessment
-    from tl_keras.summary import metrics_table, per_class_table
+    from tl_keras.summary import print_metrics
 
     metrics = assessment.evaluate(
         pipeline.load(options.model), options.source, bad_files=options.bad_files
@@ -23,9 +23,7 @@ def evaluate(options: Namespace) -> int:
     if options.json:
         print(json.dumps(metrics, indent=2, ensure_ascii=False))
         return 0
-    console = Console()
-    console.print(metrics_table(metrics))
-    console.print(per_class_table(metrics))
+    print_metrics(metrics, Console(highlight=False))
     return 0
 
 

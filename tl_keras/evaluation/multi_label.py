@@ -3,54 +3,94 @@
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import precision_recall_fscore_support
 
+from tl_keras.evaluation import abstention, calibration, ranking, remarks, soundness
+from tl_keras.evaluation.calibration import without_temperature
+from tl_keras.evaluation.decision import UNDECIDED, Decision, confidence
 from tl_keras.evaluation.metrics import per_class, wilson
+from tl_keras.evaluation.scores import Scores, scalars, with_ranks
+from tl_keras.training.outputs import MULTI_LABEL
 
 THRESHOLD = 0.5
 # A probability of exactly 0 or 1 that is wrong would make the loss infinite.
 TINY = 1e-7
+# What is of images with one class only.
+UNDEFINED = ("top_3", "top_5", "balanced_accuracy", "kappa", "matthews")
 
 
 def compute(
-    targets: np.ndarray, probabilities: np.ndarray, class_names: tuple[str, ...]
+    targets: np.ndarray,
+    probabilities: np.ndarray,
+    class_names: tuple[str, ...],
+    *,
+    decision: Decision = UNDECIDED,
 ) -> dict[str, Any]:
     """Returns the figures of a set of predictions at a threshold of 0.5.
 
     Args:
         targets: 1 at each image's classes and 0 elsewhere, `(images, classes)`.
-        probabilities: Each class's own, `(images, classes)`.
+        probabilities: Each class's own, `(images, classes)`, with the decision's
+            temperature in them.
         class_names: In the order of the columns.
+        decision: By which an image is known or not.
 
     Returns:
-        `images`, `loss` (binary cross-entropy, mean over images and classes),
-        `accuracy` (share of images of which every class is right),
-        `accuracy_interval` (95 %, Wilson's), `top_3` (`None`), macro `precision`,
-        `recall` and `f1` over the classes that occur, the same over all labels
-        together as `micro_…`, and `per_class`. JSON's types only.
+        What `metrics.compute` does, with these differences. `accuracy` is the share of
+        images of which every class is right (subset accuracy), `hamming_loss` the
+        share of single labels that are wrong, `loss` the binary cross-entropy, mean
+        over images and classes, `label_ranking_precision` as in
+        `ranking.label_precision`. `calibration` is over all single labels and the
+        certainty of each, of being there or of not being there. `top_3`, `top_5`,
+        `balanced_accuracy`, `kappa` and `matthews` are `None`, and there is no
+        confusion matrix.
+
+    Raises:
+        DataError: If targets or probabilities are none.
     """
-    truth, found = targets > 0.5, probabilities > THRESHOLD
-    hits = int((truth == found).all(axis=1).sum())
-    rows = per_class(truth, found, class_names)
-    # Images may all be of no class.
-    occurring = [row for row in rows if row["images"]] or rows
-    names = ("precision", "recall", "f1")
-    micro = precision_recall_fscore_support(
-        truth, found, average="micro", zero_division=0
-    )
-    return {
-        "images": len(targets),
-        "loss": _loss(truth, probabilities),
-        "accuracy": hits / len(targets),
-        "accuracy_interval": list(wilson(hits, len(targets))),
-        "top_3": None,
-        **{name: float(np.mean([row[name] for row in occurring])) for name in names},
-        **{f"micro_{name}": float(value) for name, value in zip(names, micro)},
-        "per_class": rows,
+    truth, exact = soundness.any_classes(targets, probabilities, class_names)
+    found = exact > THRESHOLD
+    right = (truth == found).all(axis=1)
+    each = {
+        "loss": _losses(truth, exact),
+        "hamming_loss": (truth != found).mean(axis=1),
+        "label_ranking_precision": ranking.label_precision(truth, exact),
     }
+    ranks = ranking.Ranking(truth, exact)
+    figures = {
+        "images": len(truth),
+        "accuracy": float(right.mean()),
+        "accuracy_interval": list(wilson(int(right.sum()), len(truth))),
+        **dict.fromkeys(UNDEFINED),
+        **scalars(Scores(truth, found, each, one_class=False), ranks, exact.shape),
+        "per_class": with_ranks(per_class(truth, found, class_names), ranks),
+        "calibration": _calibration(exact, truth == found, decision),
+        "abstention": abstention.summary(
+            confidence(exact, MULTI_LABEL),
+            right,
+            decision.known(exact, class_names, MULTI_LABEL),
+            decision.as_dict()["threshold"],
+        ),
+    }
+    return figures | {"warnings": remarks.of(figures, truth, class_names)}
 
 
-def _loss(truth: np.ndarray, probabilities: np.ndarray) -> float:
-    """Returns the mean binary cross-entropy."""
-    right = np.where(truth, probabilities, 1 - probabilities).astype(float)
-    return float(-np.log(np.maximum(right, TINY)).mean())
+def _losses(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Returns each image's mean binary cross-entropy."""
+    right = np.where(truth, probabilities, 1 - probabilities)
+    return -np.log(np.maximum(right, TINY)).mean(axis=1)
+
+
+def _calibration(
+    probabilities: np.ndarray, right: np.ndarray, decision: Decision
+) -> dict[str, Any]:
+    """Returns how far the labels' certainties are from their accuracy."""
+    before, temperature = None, decision.temperature
+    if temperature != 1:
+        plain = without_temperature(probabilities, temperature, MULTI_LABEL)
+        before = np.maximum(plain, 1 - plain)
+    return calibration.summary(
+        np.maximum(probabilities, 1 - probabilities),
+        right,
+        temperature=temperature,
+        before=before,
+    )

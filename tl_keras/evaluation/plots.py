@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from tl_keras.files import replacing
 
 LONGEST_NAME = 24
+BLUE = "#2a6fb0"
 
 
 def confusion_matrix(
@@ -46,6 +47,62 @@ def confusion_matrix(
                 color = "white" if shares[true, predicted] > 0.5 else "black"
                 axes.text(predicted, true, count, ha="center", va="center", color=color)
     figure.colorbar(image, label="Share of the true class", shrink=0.8)
+    _save(figure, path)
+
+
+def reliability(metrics: dict[str, Any], path: Path) -> None:
+    """Draws the reliability diagram: how often answers are right, by their confidence.
+
+    Below it, how many answers are how sure.
+
+    Args:
+        metrics: What `metrics.compute` or `multi_label.compute` returned.
+        path: The PNG file to write.
+    """
+    found = metrics["calibration"]
+    full = [row for row in found["bins"] if row["images"]]
+    figure = Figure(figsize=(4.6, 5.2), dpi=110, layout="constrained")
+    upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 1))
+    upper.plot((0, 1), (0, 1), color="gray", linestyle=":", label="Honest")
+    centres = [(row["low"] + row["high"]) / 2 for row in full]
+    width = 1 / len(found["bins"])
+    accuracies = [row["accuracy"] for row in full]
+    upper.bar(centres, accuracies, 0.9 * width, color=BLUE, alpha=0.5)
+    confidences = [row["confidence"] for row in full]
+    upper.plot(confidences, accuracies, "o", color=BLUE, label="Measured")
+    upper.set(ylabel="Share that is right", xlim=(0, 1), ylim=(0, 1.02))
+    upper.legend(loc="upper left", fontsize="small")
+    before = found["ece_before"]
+    change = "" if before is None else f", {before:.3f} before calibration"
+    upper.set_title(f"Calibration error {found['ece']:.3f}{change}", fontsize="medium")
+    lower.bar(centres, [row["images"] for row in full], 0.9 * width, color=BLUE)
+    lower.set(xlabel="Confidence", ylabel="Answers")
+    _save(figure, path)
+
+
+def coverage(metrics: dict[str, Any], path: Path) -> None:
+    """Draws the accuracy of what is still answered over how much that is.
+
+    Args:
+        metrics: What `metrics.compute` or `multi_label.compute` returned.
+        path: The PNG file to write.
+    """
+    found = metrics["abstention"]
+    figure = Figure(figsize=(4.6, 3.4), dpi=110, layout="constrained")
+    axes = figure.subplots()
+    shares = [point["coverage"] for point in found["curve"]]
+    accuracies = [point["accuracy"] for point in found["curve"]]
+    axes.plot(shares, accuracies, ".-", color=BLUE)
+    title = 'No threshold: no answer is "don\'t know"'
+    if found["accuracy"] is not None:
+        axes.plot(found["coverage"], found["accuracy"], "o", color="black")
+        title = f"Chosen: {found['accuracy']:.3f} right of {found['coverage']:.1%}"
+    elif found["threshold"] is not None:
+        title = 'The threshold makes every answer "don\'t know"'
+    axes.set_title(title, fontsize="medium")
+    lowest = min(accuracies)
+    axes.set(xlabel="Share of images answered", ylabel="Share of those that is right")
+    axes.set(xlim=(0, 1.02), ylim=(max(0.0, lowest - 0.05), 1.01))
     _save(figure, path)
 
 

@@ -1,6 +1,7 @@
 """What a model says of images: from a manifest, or from files that may be bad."""
 
 import csv
+import functools
 import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from tl_keras.datasets import batches
 from tl_keras.datasets.checking.reasons import reason
 from tl_keras.datasets.manifest import LABEL_SEPARATOR, Manifest
 from tl_keras.datasets.square import Square
+from tl_keras.errors import DataError
+from tl_keras.evaluation.decision import UNDECIDED, Decision
 from tl_keras.files import write_text
 from tl_keras.progress import track
 from tl_keras.training import outputs
@@ -31,6 +34,8 @@ class Prediction:
             probable than not, joined by `|`; `None` where the file is bad.
         probability: Of the most probable class, in [0, 1].
         probabilities: Of every class, by name.
+        known: Whether the model is sure enough; if not, its answer is "don't know",
+            and `label` what it would have guessed. `False` where the file is bad.
         error: Why there is no prediction; `None` where there is one.
     """
 
@@ -38,6 +43,7 @@ class Prediction:
     label: str | None = None
     probability: float | None = None
     probabilities: dict[str, float] | None = None
+    known: bool = True
     error: str | None = None
 
 
@@ -53,13 +59,20 @@ def probabilities(
 
     Returns:
         float32, `(images, classes)`.
+
+    Raises:
+        DataError: If there are no images.
     """
+    if not manifest.rows:
+        raise DataError(f"{manifest.root} holds no image that could be predicted.")
     data = batches.read(batches.images(manifest, square, BATCH_SIZE))
     tracked = track(data, "Predicting", len(manifest.rows), BATCH_SIZE)
     return np.concatenate([classify(images) for images in tracked])
 
 
-def of_batch(model: keras.Model, kind: str) -> Callable[[tf.Tensor], np.ndarray]:
+def of_batch(
+    model: keras.Model, kind: str, *, temperature: float = 1.0
+) -> Callable[[tf.Tensor], np.ndarray]:
     """Returns a function from a batch of pixels to class probabilities.
 
     It is traced once, which takes seconds: call `of_batch` once for many batches.
@@ -67,12 +80,26 @@ def of_batch(model: keras.Model, kind: str) -> Callable[[tf.Tensor], np.ndarray]
     Args:
         model: From pixels in [0, 255] to logits.
         kind: What the logits stand for: see `training.outputs`.
+        temperature: By which the logits are divided.
     """
+    return _traced(
+        model, lambda logits: outputs.probabilities(logits / temperature, kind)
+    )
+
+
+def logits_of_batch(model: keras.Model) -> Callable[[tf.Tensor], np.ndarray]:
+    """Returns a function from a batch of pixels to logits, as `of_batch` does."""
+    return _traced(model, lambda logits: logits)
+
+
+def _traced(
+    model: keras.Model, finish: Callable[[tf.Tensor], tf.Tensor]
+) -> Callable[[tf.Tensor], np.ndarray]:
+    """Returns a function from a batch of pixels to what is made of their logits."""
     # Without a signature every other size of batch would be traced anew.
     pixels = tf.TensorSpec(model.inputs[0].shape, tf.float32)
     call = tf.function(
-        lambda images: outputs.probabilities(model(images, training=False), kind),
-        input_signature=[pixels],
+        lambda images: finish(model(images, training=False)), input_signature=[pixels]
     )
     return lambda images: call(tf.cast(images, tf.float32)).numpy()
 
@@ -83,6 +110,7 @@ def of_files(
     class_names: tuple[str, ...],
     *,
     kind: str = outputs.MULTI_CLASS,
+    decision: Decision = UNDECIDED,
 ) -> list[Prediction]:
     """Predicts files one batch after another; a bad file spoils no other.
 
@@ -92,46 +120,54 @@ def of_files(
             raises `tf.errors.InvalidArgumentError` if one of them is bad.
         class_names: In the order of the probabilities.
         kind: What the logits stand for: see `training.outputs`.
+        decision: By which an image is known or not.
 
     Returns:
         A prediction a file, in order, with an `error` where the file is bad.
     """
     paths = [str(path) for path in paths]
+    known = functools.partial(decision.known, class_names=class_names, kind=kind)
     found: list[Prediction] = []
     for first in range(0, len(paths), BATCH_SIZE):
-        chosen = paths[first : first + BATCH_SIZE]
-        found += _of_batch_of_files(chosen, classify, class_names, kind)
+        for path, row in _of_batch_of_files(
+            paths[first : first + BATCH_SIZE], classify
+        ):
+            if isinstance(row, str):
+                found.append(Prediction(path=path, known=False, error=row))
+            else:
+                sure = bool(known(row[np.newaxis])[0])
+                found.append(_prediction(path, row.tolist(), class_names, kind, sure))
     return found
 
 
 def _of_batch_of_files(
-    paths: list[str],
-    classify: Callable[[list[bytes]], np.ndarray],
-    class_names: tuple[str, ...],
-    kind: str,
-) -> list[Prediction]:
-    """Predicts a batch at once, or file by file where one of them is bad."""
+    paths: list[str], classify: Callable[[list[bytes]], np.ndarray]
+) -> list[tuple[str, np.ndarray | str]]:
+    """Classifies a batch at once, or file by file where one of them is bad.
+
+    Returns:
+        Each path with its probabilities, or with what is wrong with the file.
+    """
     try:
         rows = classify([Path(path).read_bytes() for path in paths])
     except (tf.errors.OpError, OSError) as error:
         if len(paths) > 1:
             halves = paths[: len(paths) // 2], paths[len(paths) // 2 :]
             return [
-                prediction
-                for half in halves
-                for prediction in _of_batch_of_files(half, classify, class_names, kind)
+                found for half in halves for found in _of_batch_of_files(half, classify)
             ]
         known = isinstance(error, OSError)
         why = error.strerror or str(error) if known else reason(error)
-        return [Prediction(path=paths[0], error=why)]
-    return [
-        _prediction(path, row, class_names, kind)
-        for path, row in zip(paths, rows.tolist())
-    ]
+        return [(paths[0], why)]
+    return list(zip(paths, rows))
 
 
 def _prediction(
-    path: str, row: list[float], class_names: tuple[str, ...], kind: str
+    path: str,
+    row: list[float],
+    class_names: tuple[str, ...],
+    kind: str,
+    known: bool,
 ) -> Prediction:
     """Returns a file's prediction from its probabilities."""
     by_name = dict(zip(class_names, row))
@@ -140,7 +176,11 @@ def _prediction(
     if kind == outputs.MULTI_LABEL:
         label = LABEL_SEPARATOR.join(n for n, value in by_name.items() if value > 0.5)
     return Prediction(
-        path=path, label=label, probability=highest, probabilities=by_name
+        path=path,
+        label=label,
+        probability=highest,
+        probabilities=by_name,
+        known=known,
     )
 
 

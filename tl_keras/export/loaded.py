@@ -11,8 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras.datasets.manifest import Manifest
-from tl_keras.errors import ExportError, UsageError
+from tl_keras.errors import DataError, ExportError, UsageError
 from tl_keras.evaluation import predictions
+from tl_keras.evaluation.decision import Decision
 from tl_keras.evaluation.predictions import Prediction
 from tl_keras.progress import track
 
@@ -47,6 +48,14 @@ class Export:
         return self.facts["outputs"]
 
     @cached_property
+    def decision(self) -> Decision:
+        """The temperature that is in its graph, and the threshold."""
+        try:
+            return Decision.of(self.facts.get("decision"))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ExportError(f"{self.path / EXPORT_FILE} holds {error}.") from None
+
+    @cached_property
     def class_names(self) -> tuple[str, ...]:
         """The classes in the order of the probabilities."""
         return tuple(self.facts["class_names"])
@@ -78,11 +87,21 @@ class Export:
     def predict(self, paths: Iterable[str | Path]) -> list[Prediction]:
         """Predicts image files; a bad one gets an `error` and spoils no other."""
         return predictions.of_files(
-            paths, self.classify, self.class_names, kind=self.outputs
+            paths,
+            self.classify,
+            self.class_names,
+            kind=self.outputs,
+            decision=self.decision,
         )
 
     def probabilities(self, manifest: Manifest) -> np.ndarray:
-        """Returns the class probabilities of a manifest's images, in its order."""
+        """Returns the class probabilities of a manifest's images, in its order.
+
+        Raises:
+            DataError: If there are no images.
+        """
+        if not manifest.rows:
+            raise DataError(f"{manifest.root} holds no image that could be predicted.")
         paths, size = manifest.paths, predictions.BATCH_SIZE
         chunks = [paths[first : first + size] for first in range(0, len(paths), size)]
         return np.concatenate(

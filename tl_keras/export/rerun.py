@@ -2,7 +2,8 @@
 
 Started by `verify.py` as `python rerun.py MODEL INPUTS OUTPUTS`. INPUTS is an `.npz`
 with `sizes` and `bytes` (the image files behind one another) and `pixels` (the same
-images decoded); OUTPUTS gets the probabilities of both signatures.
+images decoded); OUTPUTS gets the probabilities of both signatures, and
+which images they know.
 """
 
 import sys
@@ -36,6 +37,8 @@ def main() -> None:
         outputs_path,
         bytes=np.concatenate([part["probabilities"] for part in from_bytes]),
         pixels=np.concatenate([part["probabilities"] for part in from_pixels]),
+        bytes_known=np.concatenate([part["known"] for part in from_bytes]),
+        pixels_known=np.concatenate([part["known"] for part in from_pixels]),
         labels=np.concatenate([part["label"] for part in from_bytes]).astype(str),
         bad_image_refused=refuses_bad_image(classify, files[0]),
         alone=np.array("tl_keras" not in sys.modules),

@@ -17,6 +17,7 @@ from tl_keras.config import Export as ExportConfig
 from tl_keras.datasets.images import decode_and_resize
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.square import Square
+from tl_keras.evaluation.decision import UNDECIDED, Decision, known
 from tl_keras.export.loaded import EXPORT_FILE, LABELS_FILE, Export
 from tl_keras.export.verify import verify
 from tl_keras.files import replacing, write_json, write_text
@@ -37,6 +38,7 @@ class Exportable:
         classify: From a batch of pixels to the probabilities that Keras computes.
         class_names: In the order of the probabilities.
         square: What image files are made of.
+        decision: The temperature that goes into the graph, and the threshold.
         test: Images to compare the export on.
         facts: Goes into the export's manifest: backbone, metrics, ….
     """
@@ -48,6 +50,7 @@ class Exportable:
     square: Square
     test: Manifest
     facts: dict[str, Any]
+    decision: Decision = UNDECIDED
 
 
 def export(exportable: Exportable, folder: Path, config: ExportConfig) -> Export:
@@ -80,6 +83,8 @@ def export(exportable: Exportable, folder: Path, config: ExportConfig) -> Export
             square=exportable.square,
             class_names=exportable.class_names,
             tolerance=config.tolerance,
+            kind=exportable.outputs,
+            decision=exportable.decision,
         )
         write_text(temporary / LABELS_FILE, "\n".join(exportable.class_names) + "\n")
         write_json(temporary / EXPORT_FILE, _facts(temporary, exportable, comparison))
@@ -99,6 +104,8 @@ def _write(path: Path, exportable: Exportable) -> None:
     """
     square = exportable.square
     run = constant_graph(exportable.model)
+    temperature = exportable.decision.temperature
+    thresholds = exportable.decision.thresholds(exportable.class_names)
     image = tf.TensorSpec(square.shape, tf.uint8)
 
     def classify_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -107,12 +114,13 @@ def _write(path: Path, exportable: Exportable) -> None:
         one = tf.zeros((1, *square.shape), tf.uint8)
         (logits,) = run(tf.cond(count > 0, lambda: images, lambda: one))
         logits = logits[:count]
-        probabilities = outputs.probabilities(logits, exportable.outputs)
+        probabilities = outputs.probabilities(logits / temperature, exportable.outputs)
         class_id = tf.argmax(probabilities, axis=-1)
         return {
             "label": tf.gather(tf.constant(exportable.class_names), class_id),
             "class_id": class_id,
             "probabilities": probabilities,
+            "known": known(probabilities, thresholds, exportable.outputs),
         }
 
     def classify(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -146,6 +154,7 @@ def _facts(
         "resize": exportable.square.resize,
         "background": exportable.square.background,
         **exportable.facts,
+        "decision": exportable.decision.as_dict(),
         "comparison": comparison,
         "versions": {package: version(package) for package in PACKAGES},
         "sha256": {

@@ -15,6 +15,8 @@ from tl_keras.datasets.images import decode_and_resize
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.square import Square
 from tl_keras.errors import ExportError
+from tl_keras.evaluation.decision import UNDECIDED, Decision
+from tl_keras.training.outputs import MULTI_CLASS
 
 SCRIPT = Path(__file__).with_name("rerun.py")
 BATCH_SIZE = 32
@@ -29,6 +31,8 @@ def verify(
     square: Square,
     class_names: tuple[str, ...],
     tolerance: float,
+    kind: str = MULTI_CLASS,
+    decision: Decision = UNDECIDED,
 ) -> dict[str, Any]:
     """Runs a SavedModel in a fresh process and compares it with the Keras model.
 
@@ -40,13 +44,16 @@ def verify(
         square: What image files are made of.
         class_names: In the order of the logits.
         tolerance: Greatest difference of a probability allowed.
+        kind: What the logits stand for: see `training.outputs`.
+        decision: By which an image is known or not.
 
     Returns:
         `images`, `max_difference` and `tolerance`.
 
     Raises:
         ExportError: If the process fails, a probability differs by more than
-            `tolerance`, a label is another, or a bad image is answered.
+            `tolerance`, a label is another, an image is known that should not be or
+            the other way round, or a bad image is answered.
     """
     files = [Path(name).read_bytes() for name in manifest.paths]
     decode = tf.function(lambda content: decode_and_resize(content, square))
@@ -70,6 +77,12 @@ def verify(
     labels = np.array(class_names)[found["bytes"].argmax(axis=1)]
     if list(found["labels"]) != list(labels):
         raise ExportError("The export names other labels than the Keras model.")
+    # Of the export's own probabilities, which were compared: of Keras's, one that lies
+    # on the threshold could be on its other side.
+    for name in ("bytes", "pixels"):
+        known = decision.known(found[name], class_names, kind)
+        if not np.array_equal(found[f"{name}_known"], known):
+            raise ExportError("The export knows other images than the Keras model.")
     if not found["bad_image_refused"]:
         raise ExportError("The export answers a batch that holds a bad image.")
     return {
