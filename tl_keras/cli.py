@@ -31,6 +31,7 @@ COMMANDS = {
     "evaluate": (use.evaluate, use.add_evaluate),
     "predict": (use.predict, use.add_predict),
     "crossval": (studies.crossval, studies.add_crossval),
+    "compare": (studies.compare, studies.add_compare),
     "resume": (train.resume, train.add_resume),
     "models": (networks.models, networks.add_models),
     "summary": (networks.summary, networks.add_summary),

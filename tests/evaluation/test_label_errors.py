@@ -26,8 +26,9 @@ def test_planted_wrong_labels_are_found_and_few_others():
     labels = truth.copy()
     labels[wrong] = (truth[wrong] + random.integers(1, 5, 50)) % 5
     found = {one.place for one in label_errors.find(labels, probabilities)}
-    assert len(found & set(wrong)) >= 45
-    assert len(found - set(wrong)) <= 10
+    # A threshold is a mean: about half of a class's images are above it.
+    assert len(found & set(wrong)) >= 25
+    assert len(found - set(wrong)) <= 3
 
 
 def test_suggested_is_the_class_whose_threshold_is_passed():
@@ -53,15 +54,15 @@ def test_suggested_is_the_class_whose_threshold_is_passed():
 def test_surest_come_first():
     random = np.random.default_rng(1)
     labels = random.integers(0, 3, 300)
-    margins = [
-        one.margin for one in label_errors.find(labels, predictions(labels, 3, random))
-    ]
+    probabilities = predictions(labels, 3, random)
+    labels[:20] = (labels[:20] + 1) % 3
+    margins = [one.margin for one in label_errors.find(labels, probabilities)]
     assert len(margins) > 3 and margins == sorted(margins) and margins[-1] < 0
 
 
 def test_class_without_images_is_never_suggested():
     labels = np.array([0, 0, 1, 1])
-    probabilities = np.array([[0.2, 0.1, 0.7]] * 4)
+    probabilities = np.array([[0.3, 0.0, 0.7]] * 2 + [[0.0, 0.3, 0.7]] * 2)
     assert not label_errors.find(labels, probabilities)
 
 

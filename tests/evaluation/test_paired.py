@@ -62,6 +62,13 @@ def test_interval_is_that_of_the_papers_formula(counts):
     assert difference_interval(pairs) == pytest.approx(by_hand(pairs))
 
 
+def test_interval_is_the_one_published_for_known_counts():
+    # Fagerland, Lydersen & Laake, Statistics in Medicine 33, 2014, example 1: airway
+    # hyper-responsiveness before and after a transplantation.
+    pairs = Pairs(both=1, only_a=1, only_b=7, neither=12)
+    assert difference_interval(pairs) == pytest.approx((0.026, 0.507), abs=5e-4)
+
+
 def test_interval_of_equal_answers_holds_0_and_more():
     low, high = difference_interval(Pairs(both=20, only_a=0, only_b=0, neither=0))
     assert low < 0 < high

@@ -55,6 +55,35 @@ def add_crossval(parser: ArgumentParser) -> None:
     _add_study(parser)
 
 
+def compare(options: Namespace) -> int:
+    """Compare two runs or exports on the same images: which is better, is it chance?"""
+    module = load("tl_keras.studies.comparison")
+    found = module.compare(
+        options.a, options.b, options.source, bad_files=options.bad_files
+    )
+    if options.json:
+        return _print_json(found)
+    tables, console = load("tl_keras.studies.tables"), Console(highlight=False)
+    console.print(tables.of_pairs(found))
+    console.print(module.sentence(found))
+    return 0
+
+
+def add_compare(parser: ArgumentParser) -> None:
+    """Declares what `compare` takes."""
+    parser.add_argument("a", metavar="A", help="a run folder or an export's folder")
+    parser.add_argument("b", metavar="B", help="another one")
+    help = f"the images; without it, those in both runs' tests. {SOURCES}"
+    parser.add_argument("source", nargs="?", type=str | None, help=help)
+    parser.add_argument(
+        "--bad_files",
+        choices=["error", "skip", "convert"],
+        default="error",
+        help="what to do with files of SOURCE that cannot be used as they are",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
 def _prepare(options: Namespace, module: str) -> tuple[Any, str]:
     """Returns a study's module, and the name of its folder.
 

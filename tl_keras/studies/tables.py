@@ -58,6 +58,28 @@ def of_suspects(found: CrossValidation) -> Table | None:
     return table
 
 
+def of_pairs(found: dict[str, Any]) -> Table:
+    """Returns on how many images two models are right and wrong together.
+
+    Args:
+        found: What `comparison.compare` returned.
+    """
+    pairs = found["pairs"]
+    table = Table("", "B right", "B wrong", "All", title=f"{found['images']:,} images")
+    rows = {"A right": ("both", "only_a"), "A wrong": ("only_b", "neither")}
+    for title, names in rows.items():
+        counts = [pairs[name] for name in names]
+        table.add_row(title, *(f"{count:,}" for count in (*counts, sum(counts))))
+    right_b = pairs["both"] + pairs["only_b"]
+    table.add_row("All", f"{right_b:,}", f"{found['images'] - right_b:,}", "")
+    shown = [f"{name}: {found[name.lower()]}" for name in "AB"]
+    accuracies = [f"{found[f'accuracy_{name}']:.3f}" for name in "ab"]
+    table.caption = "\n".join(
+        f"{what} (accuracy {value})" for what, value in zip(shown, accuracies)
+    )
+    return table
+
+
 def accuracy_of_folds(figures: dict[str, Any]) -> str:
     """Says in a sentence how good the classifier is."""
     low, high = figures["interval"]["accuracy"]
