@@ -12,6 +12,7 @@ _PUBLIC = {
     "find_learning_rate": "tl_keras.learning_rate",
     "resume": "tl_keras.pipeline",
     "evaluate": "tl_keras.assessment",
+    "learning_curve": "tl_keras.studies.learning_curve",
     "compare": "tl_keras.studies.comparison",
     "cross_validate": "tl_keras.studies.cross_validation",
     "load": "tl_keras.pipeline",

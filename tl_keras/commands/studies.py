@@ -55,6 +55,49 @@ def add_crossval(parser: ArgumentParser) -> None:
     _add_study(parser)
 
 
+def curve(options: Namespace) -> int:
+    """Draw the learning curve: are more training images worth the work?"""
+    module, name = _prepare(options, "learning_curve")
+    found = _until_interrupted(
+        lambda: module.learning_curve(
+            options.source,
+            config=config_of(options),
+            sizes=options.sizes,
+            repeats=options.repeats,
+            with_scratch=not options.no_scratch,
+            name=name,
+            runs=options.runs,
+        ),
+        Path(options.runs, name),
+    )
+    if found is None:
+        return INTERRUPTED
+    if options.json:
+        return _print_json(found.figures)
+    tables, console = load("tl_keras.studies.tables"), Console(highlight=False)
+    console.print(tables.of_curve(found.figures))
+    for line in tables.answers(found.figures):
+        console.print(line)
+    files = f"{module.FIGURES}, {module.PICTURE}"
+    console.print(f"{found.folder}: {files}", markup=False)
+    return 0
+
+
+def add_curve(parser: ArgumentParser) -> None:
+    """Declares what `curve` takes."""
+    _add_source(parser)
+    help = "training images of each class; default: 5, 10, 20, 50, …; all come last"
+    parser.add_argument("--sizes", type=int, nargs="+", help=help)
+    help = "draws of each number"
+    parser.add_argument("--repeats", type=int, default=3, help=help)
+    help = (
+        "do not train from random weights, too, which takes longest; --scratch "
+        "ARCHITECTURE says what is trained"
+    )
+    parser.add_argument("--no_scratch", action="store_true", help=help)
+    _add_study(parser)
+
+
 def compare(options: Namespace) -> int:
     """Compare two runs or exports on the same images: which is better, is it chance?"""
     module = load("tl_keras.studies.comparison")

@@ -58,6 +58,50 @@ def of_suspects(found: CrossValidation) -> Table | None:
     return table
 
 
+def of_curve(figures: dict[str, Any]) -> Table:
+    """Returns the accuracy of each number of training images: mean, draws, interval.
+
+    Args:
+        figures: What `curve.json` holds.
+    """
+    titles = ("Images a class", "Train", "Accuracy", "Draws", "95 % interval")
+    table = Table("Network", *titles, title=f"{figures['test_images']:,} test images")
+    for row in figures["points"]:
+        size, (low, high) = str(row["size"]), row["interval"]
+        if size == "all":
+            size = f"all ({row['images_a_class']:.0f})"
+        draws = f"{row['low']:.3f} to {row['high']:.3f}"
+        draws = draws if len(row["accuracies"]) > 1 else "one"
+        shown = (f"{row['mean']:.3f}", draws, f"{low:.3f} to {high:.3f}")
+        network = row["network"] if row["way"] == "transfer" else f"{row['network']} *"
+        table.add_row(network, size, f"{row['train']:,}", *shown)
+    if any(row["way"] == "scratch" for row in figures["points"]):
+        table.caption = "* from random weights"
+    return table
+
+
+def answers(figures: dict[str, Any]) -> list[str]:
+    """Says what a learning curve means.
+
+    Args:
+        figures: What `curve.json` holds.
+    """
+    told = []
+    scratch = [row for row in figures["points"] if row["way"] == "scratch"]
+    transfer = [row for row in figures["points"] if row["way"] == "transfer"]
+    if scratch:
+        best = max(row["mean"] for row in scratch)
+        enough = [row for row in transfer if row["mean"] >= best]
+        if enough:
+            told.append(
+                f"Transfer with {enough[0]['images_a_class']:.0f} images a class is at "
+                f"least as good as training from scratch ever got ({best:.3f})."
+            )
+    if figures["answer"]:
+        told.append(figures["answer"])
+    return told
+
+
 def of_pairs(found: dict[str, Any]) -> Table:
     """Returns on how many images two models are right and wrong together.
 
