@@ -44,9 +44,9 @@ class LearningCurve:
     figures: dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Point:
-    """One training.
+    """One training; it is equal to itself alone.
 
     Attributes:
         way: `TRANSFER`, or the name of the architecture that starts from scratch.
@@ -139,8 +139,9 @@ def _points(
         for draw in range(draws):
             seed = config.data.split_seed + draw
             manifest = whole if size == ALL else split.few_shot(whole, size, seed)
-            own = config.override(seed=config.seed + draw)
+            own = config
             if way != TRANSFER:
+                own = config.override(seed=config.seed + draw)
                 own = updates.enough(own, len(manifest.split("train").rows))
             points.append(Point(way, size, draw + 1, own, manifest))
     return points
