@@ -12,6 +12,7 @@ SHORT_FLAGS = {
     "--backbone": "--backbone.name",
     "--weights": WEIGHTS,
     "--architecture": "--scratch.name",
+    "--scratch": "--scratch.name",
     "--group-by": "--data.group_by",
     "--few-shot": "--data.few_shot",
     "--time-budget": "--time_budget",

@@ -109,7 +109,7 @@ def evaluate(
         DataError: If a file is bad or of a class that the model does not know, or
             there is none.
     """
-    data = _judging(model, bad_files)
+    data = judging(model, bad_files)
     findings = check.check(sources.find(source, data, training=False), data)
     check.tell(findings)
     several = model.outputs == MULTI_LABEL
@@ -120,11 +120,15 @@ def evaluate(
     return figures(manifest, predicted, model.class_names, model.decision)
 
 
-def _judging(model: Run | Export, bad_files: str) -> Data:
+def judging(model: Run | Export, bad_files: str) -> Data:
     """Returns what images are judged by that are evaluated, not trained on.
 
     Where a run's files lie and what it accepts; all splits count alike, so that a
     picture may be in two of them.
+
+    Args:
+        model: What is evaluated.
+        bad_files: See `evaluate`.
     """
     data = model.config.data if isinstance(model, Run) else Data()
     return Data(

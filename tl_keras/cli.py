@@ -10,7 +10,16 @@ from collections.abc import Sequence
 from jsonargparse import ArgumentParser
 
 from tl_keras.arguments import Parser, check_config_file, spelled_out
-from tl_keras.commands import augment, cache, check, find_lr, networks, train, use
+from tl_keras.commands import (
+    augment,
+    cache,
+    check,
+    find_lr,
+    networks,
+    studies,
+    train,
+    use,
+)
 from tl_keras.commands.train import INTERRUPTED, config_of
 from tl_keras.errors import TlKerasError, UsageError
 
@@ -22,6 +31,9 @@ COMMANDS = {
     "evaluate": (use.evaluate, use.add_evaluate),
     "predict": (use.predict, use.add_predict),
     "resume": (train.resume, train.add_resume),
+    "crossval": (studies.crossval, studies.add_crossval),
+    "curve": (studies.curve, studies.add_curve),
+    "compare": (studies.compare, studies.add_compare),
     "models": (networks.models, networks.add_models),
     "summary": (networks.summary, networks.add_summary),
     "augment": (augment.augment, augment.add_augment),

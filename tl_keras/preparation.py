@@ -46,6 +46,26 @@ def prepare(source: Source, config: Config) -> tuple[Config, Manifest]:
         DataError: If the images cannot be trained on.
         WeightsError: If the pretrained weights are missing.
     """
+    config, manifest = checked(source, config)
+    manifest = split.deal(manifest, config.data)
+    return settled(config, manifest), manifest
+
+
+def checked(source: Source, config: Config) -> tuple[Config, Manifest]:
+    """Finds and checks the images; none is dealt out yet.
+
+    Args:
+        source: See `datasets.sources.find`.
+        config: What is to be trained and how.
+
+    Returns:
+        The config with the classes' order, and the images that can be used.
+
+    Raises:
+        UsageError: If the config names what there is not.
+        DataError: If the images cannot be trained on.
+        WeightsError: If the pretrained weights are missing.
+    """
     manifest = _for_head(sources.find(source, config.data), config)
     sources.require_two_classes(manifest)
     # The order of the logits is a part of what a run has to remember.
@@ -53,8 +73,7 @@ def prepare(source: Source, config: Config) -> tuple[Config, Manifest]:
     _refuse_unknown(config, len(manifest.class_names))
     findings = checking.check(manifest, config.data)
     checking.tell(findings)
-    manifest = split.deal(findings.usable(), config.data)
-    return settled(config, manifest), manifest
+    return config, findings.usable()
 
 
 def prepare_tensorflow(config: Config) -> None:

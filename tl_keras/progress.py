@@ -1,5 +1,6 @@
 """How far the work is: bars on a terminal, plain lines in a file or a pipe."""
 
+import contextlib
 import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -24,6 +25,16 @@ SECONDS_BETWEEN_LINES = 10.0
 def say(message: str) -> None:
     """Prints one line of what is happening, markup in names left as it is."""
     console.print(message, markup=False)
+
+
+@contextlib.contextmanager
+def hushed() -> Iterator[None]:
+    """Keeps the lines and bars of some work off the screen: whoever asks says more."""
+    before, console.quiet = console.quiet, True
+    try:
+        yield
+    finally:
+        console.quiet = before
 
 
 def track(items: Iterable[Item], what: str, total: int, step: int = 1) -> Iterator:

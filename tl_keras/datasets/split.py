@@ -16,26 +16,31 @@ from tl_keras.sections import Data
 STAND_INS = ("train", "test", "validation")
 
 
-def deal(manifest: Manifest, data: Data) -> Manifest:
+def deal(manifest: Manifest, data: Data, *, tell: bool = True) -> Manifest:
     """Gives every image its split, as the config wants it.
 
     Args:
         manifest: The checked images.
         data: Shares, seed, and how many images of each class train.
+        tell: Whether to say what is dealt where the source gives splits.
 
     Raises:
         DataError: If a class has too few images.
     """
-    dealt = split(
-        manifest, validation=data.validation, test=data.test, seed=data.split_seed
-    )
+    shares = {"validation": data.validation, "test": data.test}
+    dealt = split(manifest, **shares, seed=data.split_seed, tell=tell)
     if data.few_shot is None:
         return dealt
     return few_shot(dealt, data.few_shot, data.split_seed)
 
 
 def split(
-    manifest: Manifest, *, validation: float, test: float, seed: int = 0
+    manifest: Manifest,
+    *,
+    validation: float,
+    test: float,
+    seed: int = 0,
+    tell: bool = True,
 ) -> Manifest:
     """Gives every image its split, by a hash of its group or its pixels.
 
@@ -56,6 +61,7 @@ def split(
         validation: Share of the images that are dealt, in [0, 1).
         test: Share of the images that are dealt, in (0, 1).
         seed: Another seed deals the images out differently.
+        tell: Whether to say what is dealt where the source gives splits.
 
     Returns:
         The same rows with their split.
@@ -76,7 +82,8 @@ def split(
         raise DataError(f"{manifest.root} has no training images in its splits.")
     shares = {"validation": validation, "test": test}
     shares = {name: 0 if name in given else share for name, share in shares.items()}
-    _say_what_is_dealt(given, shares)
+    if tell:
+        _say_what_is_dealt(given, shares)
     dealt = _Dealer(shares, seed).deal(manifest, free)
 
     def name(row: Row) -> str:

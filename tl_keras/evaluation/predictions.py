@@ -3,9 +3,11 @@
 import csv
 import functools
 import io
-from collections.abc import Callable, Iterable
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -189,19 +191,30 @@ def save(
     manifest: Manifest,
     predicted: np.ndarray,
     class_names: tuple[str, ...],
+    **more: Sequence[Any],
 ) -> None:
     """Writes one line an image: truth, prediction and all probabilities.
 
     With several labels an image the prediction is every class above a half, joined
     as the truth is; the probability is the highest in any case.
+
+    Args:
+        path: The file.
+        manifest: The images.
+        predicted: `(images, classes)`.
+        class_names: In the order of the probabilities.
+        **more: Further columns by name, a value an image; they come last.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    writer.writerow(["path", "label", "predicted", "probability", *class_names])
-    for row, values in zip(manifest.rows, predicted):
+    writer.writerow(["path", "label", "predicted", "probability", *class_names, *more])
+    others = zip(*more.values()) if more else itertools.repeat(())
+    for row, values, other in zip(manifest.rows, predicted, others):
         best = int(values.argmax())
         chosen = np.flatnonzero(values > 0.5) if manifest.multi_label else [best]
         predicted_label = LABEL_SEPARATOR.join(class_names[place] for place in chosen)
         shown = [f"{value:.6f}" for value in values]
-        writer.writerow([row.path, row.label, predicted_label, shown[best], *shown])
+        writer.writerow(
+            [row.path, row.label, predicted_label, shown[best], *shown, *other]
+        )
     write_text(path, text.getvalue())

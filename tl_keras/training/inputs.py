@@ -34,11 +34,15 @@ class Inputs:
         classifier: Its backbone has the weights that it had before both phases.
         manifest: The images with their splits.
         config: What to do.
+        whole: Images of which the manifest's are some. The frozen part then runs on
+            all of them at once and each split takes its rows, so that other splits of
+            the same images run nothing. `None` computes each split by itself.
     """
 
     classifier: Classifier
     manifest: Manifest
     config: Config
+    whole: Manifest | None = None
 
     def of_head(self) -> Pair:
         """Returns what the head alone is trained on."""
@@ -57,6 +61,24 @@ class Inputs:
         if self.classifier.backbone.last_frozen(unfreeze) is None:
             return self._images
         return self._pair(self._cache.cut(unfreeze))
+
+    def held_out(self, unfreeze: int | float | str) -> Cached | None:
+        """Returns the test images as the part behind a freeze boundary takes them.
+
+        Args:
+            unfreeze: As in `at`; 0 for the head alone.
+
+        Returns:
+            Their plain view, with labels; `None` where the cache does not keep it, as
+            nothing is frozen or nothing is kept.
+        """
+        backbone = self.classifier.backbone
+        if unfreeze and backbone.last_frozen(unfreeze) is None:
+            return None
+        if self._reason_to_stream():
+            return None
+        output = self._cache.cut(unfreeze) if unfreeze else self.classifier.features
+        return _cached(*self._read("test"), output)
 
     @cached_property
     def _pair(self) -> Callable[[str], Pair]:
@@ -80,7 +102,7 @@ class Inputs:
         store, folder = self.config.cache.store, self.config.data.cache_dir
         if store == "none":
             return "cache.store is none"
-        chosen = [(self.manifest.split(split), self._wanted(split)) for split in SPLITS]
+        chosen = [(self._computed(split), self._wanted(split)) for split in SPLITS]
         if store == "auto" and not all(_fits(self._cache, *one) for one in chosen):
             return f"its feature maps do not fit on the disk of {folder}"
         return ""
@@ -91,7 +113,17 @@ class Inputs:
         labels = chosen.targets(self.classifier.class_names)
         if not chosen.rows:
             return {}, labels
-        return self._cache.read(chosen, self._wanted(split), what=split), labels
+        wanted = self._wanted(split)
+        if self.whole is None:
+            return self._cache.read(chosen, wanted, what=split), labels
+        found = self._cache.read(self.whole, self._wanted("train"), what="all images")
+        known = {row.path: place for place, row in enumerate(self.whole.rows)}
+        places = np.array([known[row.path] for row in chosen.rows])
+        return {one: found[one].at(places) for one in wanted}, labels
+
+    def _computed(self, split: str) -> Manifest:
+        """Returns the images that go through the frozen part for a split."""
+        return self.whole or self.manifest.split(split)
 
     def _wanted(self, split: str) -> list[Wanted]:
         """Returns views and outputs: plain features, and of each cut all views."""

@@ -38,7 +38,12 @@ HEAD, FINE_TUNE = "head", "fine_tune"
 
 
 def train_head(
-    classifier: Classifier, manifest: Manifest, config: Config, history: History
+    classifier: Classifier,
+    manifest: Manifest,
+    config: Config,
+    history: History,
+    *,
+    whole: Manifest | None = None,
 ) -> History:
     """Trains the head on the features of the frozen backbone, computed once.
 
@@ -47,12 +52,13 @@ def train_head(
         manifest: The images with their splits.
         config: What to do.
         history: The epochs before: none.
+        whole: Images whose features are computed together: see `Inputs`.
 
     Returns:
         The history with this phase's epochs: one where the head is solved.
     """
     name, phase = HEAD, config.head_phase
-    train, validation = Inputs(classifier, manifest, config).of_head()
+    train, validation = Inputs(classifier, manifest, config, whole).of_head()
     if phase.solver == "gradient" or classifier.config.unsolvable:
         return loop.train(
             classifier.trainable_part(0),
@@ -87,6 +93,7 @@ def fine_tune(
     history: History,
     *,
     deadline: float | None = None,
+    whole: Manifest | None = None,
 ) -> History:
     """Trains the last stages and the head on what the frozen stages computed once.
 
@@ -104,11 +111,12 @@ def fine_tune(
         history: The epochs before.
         deadline: When to be done: see `loop.train`. Parts behind the first are left
             out where there is no time for an epoch.
+        whole: Images whose feature maps are computed together: see `Inputs`.
 
     Returns:
         The history with this phase's epochs.
     """
-    read = Inputs(classifier, manifest, config)
+    read = Inputs(classifier, manifest, config, whole)
     parts = gradual.steps(classifier.backbone, config.fine_tune)
     settled = 0
     for number, phase in enumerate(parts):

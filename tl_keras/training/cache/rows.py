@@ -40,6 +40,10 @@ class Rows:
         """Returns the rows of some images, in that order, as a new array."""
         return np.take(self.array, places, axis=0)
 
+    def at(self, places: np.ndarray) -> "Chosen":
+        """Returns the rows of some images, in that order, still mapped from disk."""
+        return Chosen(self.array, places)
+
     def __getitem__(self, places: slice) -> np.ndarray:
         """Returns the rows of a stretch of images as a new array."""
         return np.array(self.array[places])
@@ -49,3 +53,41 @@ class Rows:
     ) -> np.ndarray:
         """Returns all rows; mapped and not to be written to, unless copied."""
         return np.array(self.array, dtype=dtype, copy=copy)
+
+
+@dataclass(frozen=True)
+class Chosen(Rows):
+    """Some of the rows: what is read of them is read, the others stay on the disk.
+
+    Attributes:
+        places: Of the rows in the array, `(images,)`, in the order that they have here.
+    """
+
+    places: np.ndarray
+
+    def __len__(self) -> int:
+        """Returns the number of images."""
+        return len(self.places)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """`(images, …)`."""
+        return len(self.places), *self.array.shape[1:]
+
+    def take(self, places: np.ndarray) -> np.ndarray:
+        """Returns the rows of some images, in that order, as a new array."""
+        return np.take(self.array, self.places[places], axis=0)
+
+    def at(self, places: np.ndarray) -> Self:
+        """Returns the rows of some images, in that order, still mapped from disk."""
+        return Chosen(self.array, self.places[places])
+
+    def __getitem__(self, places: slice) -> np.ndarray:
+        """Returns the rows of a stretch of images as a new array."""
+        return np.take(self.array, self.places[places], axis=0)
+
+    def __array__(
+        self, dtype: np.dtype | None = None, copy: bool | None = None
+    ) -> np.ndarray:
+        """Returns all rows as a new array."""
+        return np.take(self.array, self.places, axis=0).astype(dtype or self.dtype)

@@ -1,0 +1,1 @@
+"""Many trainings of one kind, to learn more than one run can tell."""
