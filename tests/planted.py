@@ -40,7 +40,7 @@ def set_trunk(network):
 def logits(width):
     """Returns the last layer's weights: bright for "square", dark for "plain"."""
     kernel = np.array([[-60.0, 60.0], [2.0, -2.0]], np.float32)
-    bias = np.array([0.2, -0.2], np.float32)
+    bias = np.array([-0.1, 0.1], np.float32)
     return [kernel[:, -width:], bias[-width:]]
 
 
