@@ -1,8 +1,6 @@
 """Why a run's classifier says what it says of images, good ones and wrong ones."""
 
-import dataclasses
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ from tl_keras.errors import UsageError
 from tl_keras.evaluation import features, predictions
 from tl_keras.evaluation.explanation import gradcam, losses, occlusion, sheets
 from tl_keras.evaluation.explanation import neighbours as neighbourhood
+from tl_keras.evaluation.explanation.explained import Explanation
 from tl_keras.evaluation.explanation.losses import TopLoss
 from tl_keras.evaluation.explanation.neighbours import Neighbour, Wrong
 from tl_keras.fields import require
@@ -26,37 +25,6 @@ from tl_keras.training.outputs import MULTI_LABEL
 # From a batch of pixels and a class each to heat maps in [0, 1].
 Heat = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
 TOP = 16
-
-
-@dataclass(frozen=True, kw_only=True)
-class Explanation:
-    """What a classifier says of one image file, and where in it that comes from.
-
-    Attributes:
-        path: The file.
-        label: The most probable class, or of several labels all that are more
-            probable than not; `None` where the file is bad.
-        probability: Of the most probable class, in [0, 1].
-        explained: The class that the heat map is of.
-        explained_probability: Its probability.
-        pixels: What the network saw, uint8 in [0, 255], `(side, side, 3)`.
-        heat: float32 in [0, 1], `(side, side)`.
-        error: Why there is no explanation; `None` where there is one.
-    """
-
-    path: str
-    label: str | None = None
-    probability: float | None = None
-    explained: str | None = None
-    explained_probability: float | None = None
-    pixels: np.ndarray | None = dataclasses.field(default=None, repr=False)
-    heat: np.ndarray | None = dataclasses.field(default=None, repr=False)
-    error: str | None = None
-
-    @property
-    def overlay(self) -> np.ndarray:
-        """The image with the heat map over it, uint8, `(side, side, 3)`."""
-        return sheets.overlay(self.pixels, self.heat)
 
 
 def explain(
@@ -101,6 +69,16 @@ def each(
         explained = _explain(run, good, heat, wanted) if good else {}
         for path in paths[first : first + size]:
             yield explained.get(path) or Explanation(path=path, error=read[path])
+
+
+def test_probabilities(run: Run) -> np.ndarray:
+    """Returns the class probabilities of the test images, `(images, classes)`.
+
+    Raises:
+        UsageError: If there are no test images, or nothing is trained.
+    """
+    _require_trained(run)
+    return run.probabilities(_test(run))
 
 
 def top_losses(
@@ -172,6 +150,7 @@ def neighbours(
     """
     require(count >= 1, "top", "at least 1", count)
     require(nearest >= 1, "nearest", "at least 1", nearest)
+    _require_trained(run)
     test, train = _test(run), run.manifest.split("train")
     predicted = run.probabilities(test) if predicted is None else predicted
     judged = losses.judge(test, predicted, run.class_names)
@@ -230,12 +209,21 @@ def _asked(
     chosen = lookup(METHODS, method, "method")
     numbers = {name: number for number, name in enumerate(run.class_names)}
     wanted = None if class_name is None else lookup(numbers, class_name, "class")
+    _require_trained(run)
+    return chosen(run, layer), wanted
+
+
+def _require_trained(run: Run) -> None:
+    """Refuses a run whose classifier is still random.
+
+    Raises:
+        UsageError: If it is.
+    """
     if not run.has_weights:
         raise UsageError(
             f"Nothing is trained in {run.folder} yet. Go on with it by "
             f"`tl-keras resume {run.folder}`."
         )
-    return chosen(run, layer), wanted
 
 
 def _classes(predicted: np.ndarray, wanted: int | None) -> np.ndarray:
