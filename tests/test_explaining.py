@@ -13,7 +13,7 @@ from tl_keras import explaining
 from tl_keras.datasets.images import decode_and_resize
 from tl_keras.errors import UsageError
 from tl_keras.evaluation import predictions
-from tl_keras.evaluation.explanation import gradcam, occlusion
+from tl_keras.evaluation.explanation import gradcam, occlusion, sheets
 from tl_keras.run import Run
 
 
@@ -113,9 +113,7 @@ def test_run_without_weights_is_refused(trained, red, tmp_path):
         lambda: explaining.neighbours(copy),
         lambda: explaining.test_probabilities(copy),
     ):
-        with pytest.raises(
-            UsageError, match="Nothing is trained in .* tl-keras resume"
-        ):
+        with pytest.raises(UsageError, match="Nothing is trained in .*tl-keras resume"):
             work()
 
 
@@ -127,7 +125,12 @@ def test_top_losses_come_with_their_pictures(trained, test, wrong):
         (seen,) = tl.explain(trained, [trained.manifest.root / row.path])
         np.testing.assert_array_equal(np.asarray(picture), seen.pixels)
         assert one.explained == one.judged.predicted != row.label
-        assert one.overlay != one.thumbnail
+        heat = gradcam.of_batch(trained.classifier)(
+            seen.pixels[np.newaxis], [trained.class_names.index(one.explained)]
+        )
+        expected = sheets.overlay(seen.pixels, heat[0])
+        picture = np.asarray(Image.open(io.BytesIO(one.overlay)), int)
+        np.testing.assert_allclose(picture, expected, atol=1)
 
 
 def test_top_losses_of_the_run_itself(trained, test):
@@ -148,18 +151,19 @@ def test_wrong_predictions_have_neighbours_of_their_true_colour(trained, test, w
         assert Image.open(io.BytesIO(one.neighbours[0].thumbnail)).size == (32, 32)
 
 
-def test_wrongly_labelled_image_is_suspected(trained, test, wrong):
-    """The label is changed instead of the prediction: the picture stays red."""
+def test_wrongly_labelled_images_are_suspected(trained, test):
+    """The labels are changed instead of the predictions: pictures stay as they are."""
+    names = trained.class_names
+    rows = [
+        dataclasses.replace(row, label=names[names.index(row.label) - 1])
+        if row.split == "test"
+        else row
+        for row in trained.manifest.rows
+    ]
     copy = Run(trained.folder, trained.built)
-    rows = list(trained.manifest.rows)
-    place = next(
-        i for i, r in enumerate(rows) if r.split == "test" and r.label == "red"
-    )
-    rows[place] = dataclasses.replace(rows[place], label="blue")
     copy.__dict__["manifest"] = trained.manifest.with_rows(rows)
     found = explaining.neighbours(copy)
-    (one,) = [one for one in found if one.judged.path == rows[place].path]
-    assert one.judged.predicted == "red" and one.suspected
+    assert sum(one.suspected for one in found) > len(test.rows) / 2
 
 
 def test_training_images_are_read_once_for_all_wrong_ones(trained, wrong, monkeypatch):

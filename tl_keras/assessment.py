@@ -9,7 +9,7 @@ from tl_keras.datasets import sources
 from tl_keras.datasets.checking import check
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.sources.finding import Source
-from tl_keras.evaluation import metrics, multi_label, plots, predictions
+from tl_keras.evaluation import metrics, multi_label, plots, predictions, views
 from tl_keras.export.loaded import Export
 from tl_keras.files import write_json
 from tl_keras.run import METRICS, Run
@@ -37,7 +37,7 @@ def assess(run: Run) -> None:
 
 
 def evaluate(
-    model: Run | Export, source: Source, *, bad_files: str = "error"
+    model: Run | Export, source: Source, *, bad_files: str = "error", tta: str = "none"
 ) -> dict[str, Any]:
     """Evaluates a run or an export on all images of a source.
 
@@ -46,19 +46,40 @@ def evaluate(
         source: What `train` takes.
         bad_files: `error` refuses files that cannot be used as they are, `skip`
             leaves them out, `convert` makes PNGs of those that Pillow reads.
+        tta: Test-time augmentation: `none`, `flips` or `ten_crop`, see
+            `evaluation.views`. The last two mirror images.
 
     Returns:
-        The figures, as `metrics.compute` gives them.
+        The figures, as `metrics.compute` gives them; with test-time augmentation
+        they are of its predictions, and `tta` says what it gained and cost.
 
     Raises:
+        UsageError: If `tta` is unknown.
         DataError: If a file is bad, or of a class that the model does not know.
     """
+    views.named(tta)
     data = _judging(model, bad_files)
     findings = check.check(sources.find(source, data, training=False), data)
     check.tell(findings)
     several = model.outputs == MULTI_LABEL
     manifest = dataclasses.replace(findings.usable(), multi_label=several)
-    return figures(manifest, model.probabilities(manifest), model.class_names)
+    if tta == views.NONE:
+        return figures(manifest, model.probabilities(manifest), model.class_names)
+    classify = model.classify if isinstance(model, Run) else model.classify_pixels
+    compared = views.compare(classify, manifest, model.square, tta)
+    found = figures(manifest, compared.averaged, model.class_names)
+    gained = views.gain(compared, manifest.targets(model.class_names))
+    return {**found, "tta": {**gained, "doubt": _doubt(model)}}
+
+
+def _doubt(model: Run | Export) -> str | None:
+    """Returns why mirrored images may mean something else to a model."""
+    if not isinstance(model, Run) or model.config.augment.flip:
+        return None
+    return (
+        "It was trained with augment.flip = false, as where mirrored images mean "
+        "something else; these views mirror them."
+    )
 
 
 def _judging(model: Run | Export, bad_files: str) -> Data:

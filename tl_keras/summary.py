@@ -51,6 +51,20 @@ def per_class_table(metrics: dict[str, Any]) -> Table:
     return table
 
 
+def tta_table(tta: dict[str, Any]) -> Table:
+    """Returns what test-time augmentation gained and cost as a table."""
+    title = f"Test-time augmentation: {tta['name']}, {tta['views']} views an image"
+    table = Table("Against the image alone", "Value", title=title)
+    table.add_row("Accuracy without it", f"{tta['accuracy_without']:.3f}")
+    table.add_row("Gain", f"{tta['gain']:+.3f}  (p = {tta['p_value']:.2g})")
+    changed = f"{tta['mended']} mended, {tta['spoiled']} spoiled"
+    table.add_row("Images changed", f"{tta['changed']}  ({changed})")
+    table.add_row("Time to classify", f"{tta['cost']:.1f} times as long")
+    if tta["doubt"]:
+        table.add_row("Doubtful", tta["doubt"])
+    return table
+
+
 def _what(run: Run) -> Table:
     """Returns what was trained, and how long each step took."""
     config, state = run.config, run.state

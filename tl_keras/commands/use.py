@@ -15,10 +15,13 @@ def evaluate(options: Namespace) -> int:
     """Evaluate a run or an export on labelled images."""
     pipeline = load_pipeline()
     from tl_keras import assessment
-    from tl_keras.summary import metrics_table, per_class_table
+    from tl_keras.summary import metrics_table, per_class_table, tta_table
 
     metrics = assessment.evaluate(
-        pipeline.load(options.model), options.source, bad_files=options.bad_files
+        pipeline.load(options.model),
+        options.source,
+        bad_files=options.bad_files,
+        tta=options.tta,
     )
     if options.json:
         print(json.dumps(metrics, indent=2, ensure_ascii=False))
@@ -26,6 +29,8 @@ def evaluate(options: Namespace) -> int:
     console = Console()
     console.print(metrics_table(metrics))
     console.print(per_class_table(metrics))
+    if "tta" in metrics:
+        console.print(tta_table(metrics["tta"]))
     return 0
 
 
@@ -39,6 +44,8 @@ def add_evaluate(parser: ArgumentParser) -> None:
         default="error",
         help="what to do with files that cannot be used as they are",
     )
+    help = "test-time augmentation: none, flips or ten_crop; the last two mirror images"
+    parser.add_argument("--tta", default="none", metavar="NAME", help=help)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
