@@ -15,6 +15,7 @@ _PUBLIC = {
     "learning_curve": "tl_keras.studies.learning_curve",
     "compare": "tl_keras.studies.comparison",
     "cross_validate": "tl_keras.studies.cross_validation",
+    "explain": "tl_keras.explaining",
     "load": "tl_keras.pipeline",
     "build": "tl_keras.architectures.names",
     "list_architectures": ("tl_keras.architectures.names", "names"),

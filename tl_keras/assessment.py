@@ -16,6 +16,7 @@ from tl_keras.evaluation import (
     multi_label,
     plots,
     predictions,
+    views,
 )
 from tl_keras.evaluation.decision import UNDECIDED, Decision
 from tl_keras.export.loaded import Export
@@ -92,7 +93,7 @@ def decide(run: Run) -> tuple[Decision, list[str]]:
 
 
 def evaluate(
-    model: Run | Export, source: Source, *, bad_files: str = "error"
+    model: Run | Export, source: Source, *, bad_files: str = "error", tta: str = "none"
 ) -> dict[str, Any]:
     """Evaluates a run or an export on all images of a source.
 
@@ -101,23 +102,44 @@ def evaluate(
         source: What `train` takes.
         bad_files: `error` refuses files that cannot be used as they are, `skip`
             leaves them out, `convert` makes PNGs of those that Pillow reads.
+        tta: Test-time augmentation: `none`, `flips` or `ten_crop`, see
+            `evaluation.views`. The last two mirror images.
 
     Returns:
-        The figures, as `metrics.compute` gives them.
+        The figures, as `metrics.compute` gives them; with test-time augmentation
+        they are of its predictions, and `tta` says what it gained and cost.
 
     Raises:
+        UsageError: If `tta` is unknown.
         DataError: If a file is bad or of a class that the model does not know, or
             there is none.
     """
+    views.named(tta)
     data = judging(model, bad_files)
     findings = check.check(sources.find(source, data, training=False), data)
     check.tell(findings)
     several = model.outputs == MULTI_LABEL
     manifest = dataclasses.replace(findings.usable(), multi_label=several)
     # Before the long work: it refuses classes that the model does not know.
-    manifest.targets(model.class_names)
-    predicted = model.probabilities(manifest)
-    return figures(manifest, predicted, model.class_names, model.decision)
+    targets, names = manifest.targets(model.class_names), model.class_names
+    if tta == views.NONE:
+        predicted = model.probabilities(manifest)
+        return figures(manifest, predicted, names, model.decision)
+    classify = model.classify if isinstance(model, Run) else model.classify_pixels
+    compared = views.compare(classify, manifest, model.square, tta)
+    found = figures(manifest, compared.averaged, names, model.decision)
+    gained = views.gain(compared, targets)
+    return {**found, "tta": {**gained, "doubt": _doubt(model)}}
+
+
+def _doubt(model: Run | Export) -> str | None:
+    """Returns why mirrored images may mean something else to a model."""
+    if not isinstance(model, Run) or model.config.augment.flip:
+        return None
+    return (
+        "It was trained with augment.flip = false, as where mirrored images mean "
+        "something else; these views mirror them."
+    )
 
 
 def judging(model: Run | Export, bad_files: str) -> Data:

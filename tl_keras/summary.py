@@ -50,6 +50,8 @@ def print_metrics(metrics: dict[str, Any], console: Console) -> None:
     console.print(per_class_table(metrics))
     if metrics.get("confused"):
         console.print(confused_table(metrics))
+    if "tta" in metrics:
+        console.print(tta_table(metrics["tta"]))
     for warning in metrics.get("warnings", ()):
         console.print(Text(f"warning: {warning}", style="yellow"))
 
@@ -110,6 +112,20 @@ def per_class_table(metrics: dict[str, Any]) -> Table:
         values = [row.get(name) for name in ("precision", "recall", "f1", "roc_auc")]
         shown = ["" if value is None else f"{value:.3f}" for value in values]
         table.add_row(Text(row["class"]), str(row["images"]), *shown)
+    return table
+
+
+def tta_table(tta: dict[str, Any]) -> Table:
+    """Returns what test-time augmentation gained and cost as a table."""
+    title = f"Test-time augmentation: {tta['name']}, {tta['views']} views an image"
+    table = Table("Against the image alone", "Value", title=title)
+    table.add_row("Accuracy without it", f"{tta['accuracy_without']:.3f}")
+    table.add_row("Gain", f"{tta['gain']:+.3f}  (p = {tta['p_value']:.2g})")
+    changed = f"{tta['mended']} mended, {tta['spoiled']} spoiled"
+    table.add_row("Images changed", f"{tta['changed']}  ({changed})")
+    table.add_row("Time to classify", f"{tta['cost']:.1f} times as long")
+    if tta["doubt"]:
+        table.add_row("Doubtful", tta["doubt"])
     return table
 
 

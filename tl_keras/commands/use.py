@@ -18,7 +18,10 @@ def evaluate(options: Namespace) -> int:
     from tl_keras.summary import print_metrics
 
     metrics = assessment.evaluate(
-        pipeline.load(options.model), options.source, bad_files=options.bad_files
+        pipeline.load(options.model),
+        options.source,
+        bad_files=options.bad_files,
+        tta=options.tta,
     )
     if options.json:
         print(json.dumps(metrics, indent=2, ensure_ascii=False))
@@ -37,6 +40,8 @@ def add_evaluate(parser: ArgumentParser) -> None:
         default="error",
         help="what to do with files that cannot be used as they are",
     )
+    help = "test-time augmentation: none, flips or ten_crop; the last two mirror images"
+    parser.add_argument("--tta", default="none", metavar="NAME", help=help)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras.datasets.manifest import Manifest
+from tl_keras.datasets.square import Square
 from tl_keras.errors import DataError, ExportError, UsageError
 from tl_keras.evaluation import predictions
 from tl_keras.evaluation.decision import Decision
@@ -60,14 +61,22 @@ class Export:
         """The classes in the order of the probabilities."""
         return tuple(self.facts["class_names"])
 
+    @property
+    def square(self) -> Square:
+        """What image files are made of before the network sees them."""
+        return Square(
+            side=self.facts["image_size"],
+            resize=self.facts["resize"],
+            background=self.background,
+        )
+
     @cached_property
-    def _signature(self) -> tuple[Any, Any]:
-        """The loaded model, kept alive, and its default signature."""
+    def _model(self) -> Any:
+        """The loaded model; its signatures live as long as it does."""
         try:
-            model = tf.saved_model.load(str(self.path))
+            return tf.saved_model.load(str(self.path))
         except (OSError, ValueError) as error:
             raise ExportError(f"{self.path} cannot be loaded: {error}") from None
-        return model, model.signatures["serving_default"]
 
     def classify(self, contents: list[bytes]) -> np.ndarray:
         """Returns the class probabilities of image files' contents.
@@ -81,8 +90,21 @@ class Export:
         Raises:
             tf.errors.InvalidArgumentError: If one of them is no usable image.
         """
-        _, classify = self._signature
+        classify = self._model.signatures["serving_default"]
         return classify(image_bytes=tf.constant(contents))["probabilities"].numpy()
+
+    def classify_pixels(self, images: tf.Tensor) -> np.ndarray:
+        """Returns the class probabilities of images that are decoded and resized.
+
+        Args:
+            images: uint8 RGB in [0, 255], `(batch, side, side, 3)`, as `square` makes
+                them.
+
+        Returns:
+            float32, `(batch, classes)`.
+        """
+        classify = self._model.signatures["classify_pixels"]
+        return classify(images=tf.constant(images))["probabilities"].numpy()
 
     def predict(self, paths: Iterable[str | Path]) -> list[Prediction]:
         """Predicts image files; a bad one gets an `error` and spoils no other."""
