@@ -12,6 +12,7 @@ _PUBLIC = {
     "find_learning_rate": "tl_keras.learning_rate",
     "resume": "tl_keras.pipeline",
     "evaluate": "tl_keras.assessment",
+    "report": "tl_keras.reporting",
     "load": "tl_keras.pipeline",
     "build": "tl_keras.architectures.names",
     "list_architectures": ("tl_keras.architectures.names", "names"),

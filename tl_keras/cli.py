@@ -10,7 +10,16 @@ from collections.abc import Sequence
 from jsonargparse import ArgumentParser
 
 from tl_keras.arguments import Parser, check_config_file, spelled_out
-from tl_keras.commands import augment, cache, check, find_lr, networks, train, use
+from tl_keras.commands import (
+    augment,
+    cache,
+    check,
+    find_lr,
+    networks,
+    report,
+    train,
+    use,
+)
 from tl_keras.commands.train import INTERRUPTED, config_of
 from tl_keras.errors import TlKerasError, UsageError
 
@@ -21,6 +30,7 @@ COMMANDS = {
     "find-lr": (find_lr.find_lr, find_lr.add_find_lr),
     "evaluate": (use.evaluate, use.add_evaluate),
     "predict": (use.predict, use.add_predict),
+    "report": (report.report, report.add_report),
     "resume": (train.resume, train.add_resume),
     "models": (networks.models, networks.add_models),
     "summary": (networks.summary, networks.add_summary),
