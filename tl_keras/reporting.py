@@ -120,6 +120,7 @@ def made(run: Run) -> card.Made:
         trained=trained(config),
         image_size=config.backbone.image_size,
         grouped=config.data.group_by is not None,
+        multi_label=run.outputs == MULTI_LABEL,
     )
 
 

@@ -13,6 +13,7 @@ from rich.text import Text
 from tl_keras.budget import planning
 from tl_keras.durations import readable
 from tl_keras.evaluation.predictions import Prediction
+from tl_keras.reporting import REPORT
 from tl_keras.run import CONFIG, METRICS, Run
 
 
@@ -82,6 +83,8 @@ def _what(run: Run) -> Table:
 def _where(run: Run) -> Table:
     """Returns where everything lies."""
     table = Table("What", "Where")
+    if (run.folder / REPORT).is_file():
+        table.add_row("Report", str(run.folder / REPORT))
     table.add_row("Figures", str(run.folder / METRICS))
     table.add_row("Predictions", str(run.folder / "predictions.csv"))
     if "confusion_matrix" in run.metrics:

@@ -32,6 +32,7 @@ class Made:
         trained: What of it was trained, as the end of a sentence.
         image_size: Side of its images in pixels.
         grouped: Whether groups of images were kept on one side of the split.
+        multi_label: Whether an image has any number of classes.
     """
 
     source: str
@@ -40,6 +41,7 @@ class Made:
     trained: str
     image_size: int
     grouped: bool = False
+    multi_label: bool = False
 
 
 def sections(
@@ -52,25 +54,20 @@ def sections(
         metrics: As `metrics.json` holds them.
         splits: Images by split.
     """
-    names = [row["class"] for row in metrics["per_class"]]
     return {
         "Model details": _details(made),
-        "Intended use": (
-            f"Telling apart {_named(names)} in images like those of {made.source}.",
-            "Not for images of anything else: it always names one of its classes, "
-            "also for what is none of them. Not for decisions about people unless its "
-            "makers tested it for that and say so here.",
-        ),
+        "Intended use": _use(made, [row["class"] for row in metrics["per_class"]]),
         "Metrics": (
-            verdict.sentence(metrics),
+            verdict.sentence(metrics, multi_label=made.multi_label),
             "Intervals of the accuracy are Wilson's, at 95 %. They speak of images "
             "drawn as the test images were, not of other cameras, places or times.",
         ),
         "Evaluation data": (_evaluation(made, splits),),
         "Training data": (
-            f"{splits.get('train', 0):,} images for training and "
-            f"{splits.get('validation', 0):,} for the choice of the epoch, of "
-            f"{made.source}. Licence: {_source_licence(made.source)}.",
+            f"{splits.get('train', 0):,} images to learn from and "
+            f"{splits.get('validation', 0):,} to choose the epoch by, of the source "
+            f"{made.source}. Licence: "
+            f"{SOURCE_LICENCES.get(made.source, 'to be filled in by its makers')}.",
         ),
         "Limits": (*verdict.warnings(metrics, splits), *_weakest(metrics)),
         "Ethical considerations": (
@@ -112,9 +109,16 @@ def licence(network: str, weights: str) -> str:
     )
 
 
-def _source_licence(source: str) -> str:
-    """Returns under which licence images are, as far as it is known."""
-    return SOURCE_LICENCES.get(source, "to be filled in by its makers")
+def _use(made: Made, names: list[str]) -> tuple[str, ...]:
+    """Returns what it is for, and what not."""
+    what, beyond = "Telling apart", "it always names one of its classes, also for what"
+    if made.multi_label:
+        what, beyond = "Finding", "it looks for its classes alone, also in what"
+    return (
+        f"{what} {_named(names)} in images like those of the source {made.source}.",
+        f"Not for images of anything else: {beyond} shows none of them. Not for "
+        f"decisions about people unless its makers tested it for that and say so here.",
+    )
 
 
 def _named(names: list[str]) -> str:

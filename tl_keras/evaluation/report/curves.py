@@ -47,7 +47,8 @@ class Line:
 
     Attributes:
         name: Of what.
-        parts: Its points, `(x, y)` in the picture; a value that is none breaks it.
+        parts: Its points, `(x, y)` in the picture, broken where one does not lead to
+            the next.
         marked: Whether each point is marked.
     """
 
@@ -101,20 +102,16 @@ def of_epochs(epochs: Sequence[Epoch], name: str) -> Chart | None:
         ticks=tuple(t for t in _ticks(numbers[0], numbers[-1]) if t == int(t)),
     )
     y = _upright(*_ends(known, name))
+    few = len(epochs) <= MARKED
     return Chart(
         x=x,
         y=y,
         lines=tuple(
-            Line(name=title, parts=_parts(x, y, numbers, column), marked=_few(epochs))
+            Line(name=title, parts=_parts(x, y, epochs, column), marked=few)
             for title, column in columns.items()
         ),
         phases=tuple(_phases(epochs, x)),
     )
-
-
-def _few(epochs: Sequence[Epoch]) -> bool:
-    """Tells whether there is room to mark each point."""
-    return len(epochs) <= MARKED
 
 
 def _ends(known: Sequence[float], name: str) -> tuple[float, float]:
@@ -141,13 +138,19 @@ def _ticks(low: float, high: float) -> tuple[float, ...]:
 
 
 def _parts(
-    x: Axis, y: Axis, numbers: Sequence[int], values: Sequence[float]
+    x: Axis, y: Axis, epochs: Sequence[Epoch], values: Sequence[float]
 ) -> tuple[tuple[tuple[float, float], ...], ...]:
-    """Returns a line's points, in parts between values that are none."""
-    pairs = groupby(zip(numbers, values), key=lambda pair: math.isfinite(pair[1]))
+    """Returns a line's points, in parts between phases and values that are none.
+
+    What two phases call a loss is not the same: the one may mix images and smooth
+    labels, the other not.
+    """
+    pairs = groupby(
+        zip(epochs, values), key=lambda pair: (pair[0].phase, math.isfinite(pair[1]))
+    )
     return tuple(
-        tuple((x.at(number), y.at(value)) for number, value in part)
-        for finite, part in pairs
+        tuple((x.at(one.epoch), y.at(value)) for one, value in part)
+        for (_, finite), part in pairs
         if finite
     )
 

@@ -24,7 +24,9 @@ SCRIPT = Path(__file__).with_name("report.js")
 MATRIX_CLASSES = 40
 # With more classes nobody counts the zeros.
 ZEROS = 12
+# The last ones; `history.csv` holds all.
 EPOCHS = 300
+MISSES_AT_FIRST = 12
 
 
 def write(path: Path, report: Report) -> None:
@@ -73,6 +75,7 @@ def render(report: Report) -> str:
         abstention=metrics.get("abstention"),
         coverage=curves.coverage(metrics.get("abstention")),
         epochs=report.epochs[-EPOCHS:],
+        at_first=MISSES_AT_FIRST,
         # Our own file, in which nobody's name is.
         script=Markup(script),
         checksum=checksum(script),
