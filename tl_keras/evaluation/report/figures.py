@@ -23,11 +23,15 @@ SCALARS = {
     "average_precision": ("Average precision", "area under precision and recall"),
     "kappa": ("Cohen's kappa", "agreement beyond chance; 0 is chance"),
     "matthews": ("Matthews correlation", "of truth and prediction; 0 is chance"),
+    "label_ranking_precision": ("Label ranking", "true labels before false ones"),
+    "hamming_loss": ("Hamming loss", "share of single labels that are wrong"),
     "loss": ("Loss", "cross-entropy, in nats; less is better"),
 }
 # With several labels an image, some words mean something else.
 MULTI_LABEL = {
     "accuracy": ("Exact match", "share of the images whose every label is right"),
+    "label_ranking_precision": ("Label ranking", "true labels before false ones"),
+    "hamming_loss": ("Hamming loss", "share of single labels that are wrong"),
     "loss": ("Loss", "binary cross-entropy, mean over classes; less is better"),
 }
 # Key of a class's row → its title.
