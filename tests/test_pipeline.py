@@ -61,6 +61,7 @@ def test_run_folder_holds_what_the_design_says(trained):
         "predictions.csv",
         "confusion_matrix.png",
         "model.weights.h5",
+        "report.html",
         "logs",
     }
 
@@ -285,7 +286,7 @@ def test_network_trained_from_random_weights_tells_squares_apart(from_scratch):
 @pytest.mark.slow
 def test_training_from_random_weights_has_one_phase_and_no_cache(from_scratch):
     assert {epoch.phase for epoch in from_scratch.history.epochs} == {"scratch"}
-    assert from_scratch.state.done == ("scratch", "evaluate")
+    assert from_scratch.state.done == ("scratch", "evaluate", "report")
 
 
 @pytest.mark.slow

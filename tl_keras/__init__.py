@@ -16,6 +16,7 @@ _PUBLIC = {
     "compare": "tl_keras.studies.comparison",
     "cross_validate": "tl_keras.studies.cross_validation",
     "explain": "tl_keras.explaining",
+    "report": "tl_keras.reporting",
     "load": "tl_keras.pipeline",
     "build": "tl_keras.architectures.names",
     "list_architectures": ("tl_keras.architectures.names", "names"),

@@ -9,9 +9,9 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from tl_keras.datasets.report import advice
-from tl_keras.datasets.report.html import in_short
 from tl_keras.datasets.report.names import visible
 from tl_keras.datasets.report.overview import Kind, Overview, what
+from tl_keras.datasets.report.templates import in_short
 from tl_keras.sections import Data
 
 # A terminal shows so many classes, and groups of each sort, before the page is better.

@@ -9,12 +9,13 @@ from typing import Any
 
 import keras
 
-from tl_keras import assessment, preparation
+from tl_keras import assessment, preparation, reporting
 from tl_keras.budget import planning, steps
 from tl_keras.config import Config
 from tl_keras.datasets.sources.finding import Source, title
 from tl_keras.errors import UsageError
 from tl_keras.export.loaded import Export, find_export
+from tl_keras.progress import say
 from tl_keras.run import (
     Run,
     create,
@@ -117,6 +118,7 @@ def _go_on(run: Run) -> Run:
     if config.export.folder:
         _step(run, "export", lambda: _export(run, config.export.folder))
     remove_checkpoints(run)
+    _report(run)
     return run
 
 
@@ -149,6 +151,22 @@ def _train(run: Run, phase: Callable) -> None:
     keras.utils.set_random_seed(run.config.seed)
     phase(classifier, run.manifest, run.config, run.history)
     run.save_weights()
+
+
+def _report(run: Run) -> None:
+    """Draws the run's page; the run is whole without it, whatever goes wrong there."""
+    try:
+        _step(run, "report", lambda: _draw(run))
+    except Exception as error:
+        say(
+            f"warning: no {reporting.REPORT} ({error!r}); `tl-keras report "
+            f"{run.folder}` tries again"
+        )
+
+
+def _draw(run: Run) -> None:
+    """Draws the run's page."""
+    reporting.report(run)
 
 
 def _export(run: Run, folder: str) -> dict[str, Any]:

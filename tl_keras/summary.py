@@ -13,6 +13,7 @@ from rich.text import Text
 from tl_keras.budget import planning
 from tl_keras.durations import readable
 from tl_keras.evaluation.predictions import Prediction
+from tl_keras.reporting import REPORT
 from tl_keras.run import CONFIG, DECISION, METRICS, Run
 
 # Figures of `metrics.json` that are one number, as a person reads them.
@@ -161,6 +162,7 @@ def _where(run: Run) -> Table:
     """Returns where everything lies."""
     table = Table("What", "Where")
     files = {
+        "Report": REPORT,
         "Figures": METRICS,
         "Predictions": "predictions.csv",
         "Confusion matrix": "confusion_matrix.png",

@@ -32,12 +32,12 @@ def check(options: Namespace) -> int:
     if options.kinds or options.source is None:
         print_kinds(kinds, as_json=options.json)
         return 0
-    from tl_keras.datasets.report import html, overview
+    from tl_keras.datasets.report import html, overview, templates
 
     data = override(Data(), options.data.as_dict(), "data.")
     page = None if options.no_html else Path(options.out)
     if page:
-        html.require_page(page)
+        templates.require_page(page)
     try:
         findings, split, refused = examine(options.source, data)
         found = overview.sum_up(

@@ -12,12 +12,12 @@ import pytest
 from tl_keras.datasets.checking.findings import Findings, Problem
 from tl_keras.datasets.manifest import Manifest, Row
 from tl_keras.datasets.report import html
-from tl_keras.datasets.report.html import in_short
 from tl_keras.datasets.report.overview import sum_up
+from tl_keras.datasets.report.templates import in_short, require_page, sentence
 from tl_keras.errors import StorageError, UsageError
 from tl_keras.sections import Data
 
-STYLE = Path(html.__file__).with_name("check.css")
+STYLE = Path(html.__file__).with_name("page.css")
 COUNTS = {"cat": 8, "coffee": 6, "rocket": 4}
 
 
@@ -63,7 +63,7 @@ def test_every_problem_is_named_with_its_cure(page, mess):
     text = text_of(page)
     for one in mess.problems:
         assert one.kind == "conflict" or one.path in text
-        assert html.sentence(messy_folder.KINDS[one.kind].cure) in text
+        assert sentence(messy_folder.KINDS[one.kind].cure) in text
 
 
 def test_groups_are_shown_with_label_and_path(page):
@@ -151,7 +151,7 @@ def test_name_of_no_unicode_can_be_written(mess, tmp_path):
 def test_page_replaces_no_folder_and_no_other_file(tmp_path, name):
     (tmp_path / "check.html").mkdir()
     with pytest.raises(UsageError, match="must be a file that ends in .html"):
-        html.require_page(tmp_path / name)
+        require_page(tmp_path / name)
 
 
 def test_failed_writing_leaves_the_old_page(mess, tmp_path, monkeypatch):

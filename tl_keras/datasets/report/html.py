@@ -5,20 +5,16 @@ the page forbids itself scripts and requests.
 """
 
 from collections.abc import Callable
-from datetime import datetime
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 
-from tl_keras.datasets.report import advice, charts, thumbnails
-from tl_keras.datasets.report.names import visible
+from tl_keras.datasets.report import advice, charts, templates, thumbnails
 from tl_keras.datasets.report.overview import Member, Overview
-from tl_keras.errors import UsageError
 from tl_keras.files import write_text
 from tl_keras.sections import Data
 
-SUFFIX = ".html"
 TEMPLATE = "check.html.j2"
 # Pictures of one section; the others are counted.
 PICTURES = 60
@@ -28,18 +24,6 @@ MEMBERS = 12
 CLASSES_AT_FIRST = 40
 # What brought the check's decoder down is not given to another one.
 NOT_DRAWN = {"crash", "slow", "enormous"}
-
-
-def require_page(path: Path) -> None:
-    """Refuses a place for the page that would replace something else.
-
-    Raises:
-        UsageError: If the path is a folder or does not end in `.html`.
-    """
-    if path.suffix.lower() != SUFFIX or path.is_dir():
-        raise UsageError(
-            f"`--out` must be a file that ends in {SUFFIX}. Received: {str(path)!r}"
-        )
 
 
 def write(path: Path, overview: Overview, *, root: Path, data: Data) -> None:
@@ -55,7 +39,7 @@ def write(path: Path, overview: Overview, *, root: Path, data: Data) -> None:
         UsageError: If `path` is a folder or does not end in `.html`.
         StorageError: If the disk is full or the folder cannot be written.
     """
-    require_page(path)
+    templates.require_page(path)
     write_text(path, render(overview, root=root, data=data))
 
 
@@ -89,7 +73,7 @@ def render(overview: Overview, *, root: Path, data: Data) -> str:
             "members": MEMBERS,
             "classes": CLASSES_AT_FIRST,
         },
-        made=f"{datetime.now():%d %B %Y, %H:%M}".lstrip("0"),
+        made=templates.now(),
     )
     # The macros leave empty lines before the first tag.
     return page.lstrip()
@@ -98,18 +82,7 @@ def render(overview: Overview, *, root: Path, data: Data) -> str:
 @cache
 def _template() -> Template:
     """Returns the page's template, read once a process."""
-    environment = Environment(
-        loader=PackageLoader("tl_keras.datasets", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["visible"] = visible
-    environment.filters["capital"] = capital
-    environment.filters["sentence"] = sentence
-    environment.filters["bytes"] = in_short
-    return environment.get_template(TEMPLATE)
+    return templates.environment().get_template(TEMPLATE)
 
 
 def _pictures(root: Path, data: Data) -> Callable[[str, str], str | None]:
@@ -131,24 +104,3 @@ def _shown(groups: tuple[tuple[Member, ...], ...]) -> list[tuple[Member, ...]]:
             break
         found.append(group)
     return found
-
-
-def capital(text: str) -> str:
-    """Returns a text that starts with a capital letter."""
-    return text[:1].upper() + text[1:]
-
-
-def sentence(text: str) -> str:
-    """Returns a text that starts and ends as a sentence does."""
-    return capital(text) + ("" if text.endswith((".", "?", "!")) else ".")
-
-
-def in_short(size: int) -> str:
-    """Returns a number of bytes for a person: `72 bytes`, `1.4 KB`, `12 MB`."""
-    if size < 1000:
-        return f"{size} bytes"
-    for unit in ("KB", "MB", "GB"):
-        size /= 1000
-        if size < 1000 or unit == "GB":
-            return f"{size:.1f} {unit}" if size < 10 else f"{size:,.0f} {unit}"
-    raise AssertionError(unit)

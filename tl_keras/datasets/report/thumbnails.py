@@ -20,12 +20,15 @@ MAX_BYTES = 100_000_000
 QUALITY = 80
 
 
-def data_uri(path: Path, background: tuple[int, ...]) -> str | None:
+def data_uri(
+    path: Path, background: tuple[int, ...], *, side: int = SIDE
+) -> str | None:
     """Returns a small upright picture of an image file, for a page to hold in itself.
 
     Args:
         path: The file. What is missing of a picture that is cut off is gray.
         background: Red, green and blue in [0, 255] behind transparent pixels.
+        side: Of the square that it fits into, in pixels. It is not enlarged.
 
     Returns:
         `data:image/jpeg;base64,…`, or `None` where the file is no picture, or one
@@ -39,34 +42,55 @@ def data_uri(path: Path, background: tuple[int, ...]) -> str | None:
         if not path.is_file() or path.stat().st_size > MAX_BYTES:
             return None
         with _lenient(), Image.open(path, formats=formats) as image:
-            picture = _small(image, background)
+            picture = _small(image, background, side)
     # Of a damaged file Pillow's decoders raise whatever they stumble over.
     except Exception:
         return None
-    if picture is None:
-        return None
+    return None if picture is None else _as_uri(picture)
+
+
+def of_png(content: bytes, *, side: int = SIDE) -> str:
+    """Returns a small picture of a PNG that we drew ourselves.
+
+    Args:
+        content: Of the PNG file.
+        side: Of the square that it fits into, in pixels. It is not enlarged.
+
+    Returns:
+        `data:image/jpeg;base64,…`.
+    """
+    with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+        picture = image.convert("RGB")
+    picture.thumbnail((side, side))
+    return _as_uri(picture)
+
+
+def _as_uri(picture: Image.Image) -> str:
+    """Returns an RGB picture as a JPEG in an address."""
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=QUALITY)
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def _small(image: Image.Image, background: tuple[int, ...]) -> Image.Image | None:
+def _small(
+    image: Image.Image, background: tuple[int, ...], side: int
+) -> Image.Image | None:
     """Returns an open image as a small RGB one; `None` if it claims to be huge."""
     width, height = image.size
     # A JPEG skips most of the work of decoding what is made small anyway.
-    reduced = image.draft("RGB", (2 * SIDE, 2 * SIDE)) is not None
+    reduced = image.draft("RGB", (2 * side, 2 * side)) is not None
     if width * height > (MAX_JPEG_PIXELS if reduced else MAX_PIXELS):
         return None
     image.load()
     if image.mode.startswith(("I", "F")):
         image = _eight_bit(image)
-    image.thumbnail((2 * SIDE, 2 * SIDE))
+    image.thumbnail((2 * side, 2 * side))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         paper = Image.new("RGBA", image.size, (*background, 255))
         image = Image.alpha_composite(paper, image)
     image = ImageOps.exif_transpose(image.convert("RGB"))
-    image.thumbnail((SIDE, SIDE))
+    image.thumbnail((side, side))
     return image
 
 
