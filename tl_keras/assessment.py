@@ -14,7 +14,6 @@ from tl_keras.export.loaded import Export
 from tl_keras.files import write_json
 from tl_keras.run import METRICS, Run
 from tl_keras.sections import Data
-from tl_keras.training.history import log_picture
 from tl_keras.training.outputs import MULTI_LABEL
 
 CONFUSION_MATRIX, PREDICTIONS = "confusion_matrix.png", "predictions.csv"
@@ -32,7 +31,6 @@ def assess(run: Run) -> None:
     if "confusion_matrix" in found:
         picture = run.folder / CONFUSION_MATRIX
         plots.confusion_matrix(found, run.class_names, picture)
-        log_picture(run.folder, "confusion_matrix", picture, len(run.history.epochs))
     write_json(run.folder / METRICS, found)
 
 
