@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from google.protobuf.message import Message
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, summary, summary_v2
 
@@ -90,10 +91,14 @@ def session(config: Config, name: str) -> Summary:
     """
     start = summary_v2.hparams_pb(chosen(config), trial_id=name)
     end = summary.session_end_pb(api_pb2.STATUS_SUCCESS)
-    return events.joined([_experiment(), start, end])
+    # Some of these are the protos of TensorFlow, others those of TensorBoard.
+    return events.joined(
+        Summary.FromString(part.SerializeToString())
+        for part in (_experiment(), start, end)
+    )
 
 
-def _experiment() -> Summary:
+def _experiment() -> Message:
     """Returns the page's columns; each run tells them, as any may be the only one.
 
     Without them the page would have a column for each figure of each class.

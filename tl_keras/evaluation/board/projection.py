@@ -73,6 +73,19 @@ def components(features: np.ndarray) -> np.ndarray:
     return np.pad(features, ((0, 0), (0, missing)))
 
 
+def thumbnail(pixels: np.ndarray) -> np.ndarray:
+    """Returns a small copy of an image; a small image is returned as it is.
+
+    Args:
+        pixels: uint8 RGB in [0, 255], `(side, side, 3)`.
+    """
+    if pixels.shape[0] <= THUMBNAIL:
+        return pixels
+    size = THUMBNAIL, THUMBNAIL
+    # Enough for a thumbnail, in a fraction of the time.
+    return np.asarray(Image.fromarray(pixels).resize(size, reducing_gap=2.0))
+
+
 def sprite(thumbnails: np.ndarray) -> Image.Image:
     """Returns small images side by side, row by row, in a square.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from tl_keras.datasets.report.names import visible
 
 # What Markdown, or its tables, would read as something else than itself.
-MARKUP = re.compile(r"([\\`*_{}\[\]()#+\-.!|~:>])")
+MARKUP = re.compile(r"([\\`*_{}\[\]()#+\-.!|])")
 
 
 def table(heads: tuple[str, str], rows: Iterable[tuple[str, str]]) -> str:
@@ -17,7 +17,8 @@ def table(heads: tuple[str, str], rows: Iterable[tuple[str, str]]) -> str:
         heads: What stands above them.
         rows: The cells; they are shown as they are, whatever is in them.
     """
-    lines = (heads, ("---", "---"), *((cell(a), cell(b)) for a, b in rows))
+    shown = tuple(cell(head) for head in heads)
+    lines = (shown, ("---", "---"), *((cell(a), cell(b)) for a, b in rows))
     return "\n".join(f"| {first} | {second} |" for first, second in lines)
 
 
