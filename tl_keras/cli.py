@@ -10,7 +10,16 @@ from collections.abc import Sequence
 from jsonargparse import ArgumentParser
 
 from tl_keras.arguments import Parser, check_config_file, spelled_out
-from tl_keras.commands import augment, cache, check, find_lr, networks, train, use
+from tl_keras.commands import (
+    augment,
+    board,
+    cache,
+    check,
+    find_lr,
+    networks,
+    train,
+    use,
+)
 from tl_keras.commands.train import INTERRUPTED, config_of
 from tl_keras.errors import TlKerasError, UsageError
 
@@ -25,6 +34,7 @@ COMMANDS = {
     "models": (networks.models, networks.add_models),
     "summary": (networks.summary, networks.add_summary),
     "augment": (augment.augment, augment.add_augment),
+    "board": (board.board, board.add_board),
     "cache": (cache.cache, cache.add_cache),
 }
 

@@ -185,7 +185,7 @@ def _overview(run: Run) -> Summary:
     splits = ("train", "validation", "test")
     counts = [f"{len(run.manifest.split(name).rows):,} {name}" for name in splits]
     network = config.scratch.name or config.backbone.name
-    weights = "random" if config.scratch.name else str(config.backbone.weights)
+    weights = not config.scratch.name and config.backbone.weights or "random"
     rows = [
         ("Source", run.state.source),
         ("Images", f"{', '.join(counts)}; {len(run.class_names)} classes"),

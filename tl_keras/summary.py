@@ -87,7 +87,7 @@ def _where(run: Run) -> Table:
     if "confusion_matrix" in run.metrics:
         table.add_row("Confusion matrix", str(run.folder / "confusion_matrix.png"))
     table.add_row("Config", str(run.folder / CONFIG))
-    table.add_row("TensorBoard", f"tensorboard --logdir {run.folder.parent}")
+    table.add_row("TensorBoard", f"tl-keras board {run.folder.parent}")
     if run.state.export:
         table.add_row("SavedModel", run.state.export)
     return table
