@@ -59,18 +59,19 @@ def record(run: Run) -> None:
         _test_figures(run, temporary, step)
 
 
-def record_weights(run: Run, name: str) -> None:
+def record_weights(run: Run, step: int) -> None:
     """Writes histograms of the head's weights as they are now.
 
     Args:
-        run: Its epochs so far are the place on the axis.
-        name: What has just been done, which gives its file a name.
+        run: A phase of it is about to begin, or has ended.
+        step: Epochs so far, over all phases.
 
     Raises:
         StorageError: If the folder cannot be written.
     """
-    noted = events.at(len(run.history.epochs), weights.of_head(run.classifier))
-    events.write(run.folder / events.LOGS / events.TRAIN, f"weights_{name}", [noted])
+    folder = run.folder / events.LOGS / events.TRAIN
+    noted = events.at(step, weights.of_head(run.classifier))
+    events.write(folder, "weights", [noted], number=step)
 
 
 def predictions(run: Run) -> list[Example]:

@@ -106,13 +106,13 @@ def _go_on(run: Run) -> Run:
     """Does the steps of a run that are not done yet."""
     config = run.config
     if config.scratch.name:
-        _step(run, scratch.PHASE, lambda: _train(run, scratch.PHASE, scratch.train))
+        _step(run, scratch.PHASE, lambda: _train(run, scratch.train))
     elif config.time_budget:
         _train_in_time(run)
     else:
-        _step(run, "head", lambda: _train(run, "head", phases.train_head))
+        _step(run, "head", lambda: _train(run, phases.train_head))
         if phases.fine_tunes(config):
-            _step(run, "fine_tune", lambda: _train(run, "fine_tune", phases.fine_tune))
+            _step(run, "fine_tune", lambda: _train(run, phases.fine_tune))
     _step(run, "evaluate", lambda: assessment.assess(run))
     _step(run, "board", lambda: monitoring.record(run))
     if config.export.folder:
@@ -125,12 +125,12 @@ def _train_in_time(run: Run) -> None:
     """Runs both phases, or the head's alone, as the time budget allows."""
     clock = steps.Clock.of(run)
     _step(run, "plan", lambda: steps.make_plan(run, clock))
-    _step(run, "head", lambda: _train(run, "head", phases.train_head))
+    _step(run, "head", lambda: _train(run, phases.train_head))
     _step(run, "correct_epochs", lambda: steps.correct_epochs(run, clock))
     if phases.fine_tunes(run.config):
         deadline = steps.deadline(planning.load(run.folder), clock)
         fine_tune = functools.partial(phases.fine_tune, deadline=deadline)
-        _step(run, "fine_tune", lambda: _train(run, "fine_tune", fine_tune))
+        _step(run, "fine_tune", lambda: _train(run, fine_tune))
 
 
 def _step(run: Run, name: str, work: Callable[[], dict[str, Any] | None]) -> None:
@@ -142,17 +142,17 @@ def _step(run: Run, name: str, work: Callable[[], dict[str, Any] | None]) -> Non
     run.finish(name, time.monotonic() - started, **changes)
 
 
-def _train(run: Run, name: str, phase: Callable) -> None:
+def _train(run: Run, phase: Callable) -> None:
     """Runs a phase and keeps its weights."""
     classifier = run.classifier
     if not run.has_weights:
-        monitoring.record_weights(run, "start")
+        monitoring.record_weights(run, 0)
     # Each phase starts from the seed, behind the building of the network, which draws
     # numbers too: a resumed phase draws the same.
     keras.utils.set_random_seed(run.config.seed)
     phase(classifier, run.manifest, run.config, run.history)
     run.save_weights()
-    monitoring.record_weights(run, name)
+    monitoring.record_weights(run, len(run.history.epochs))
 
 
 def _export(run: Run, folder: str) -> dict[str, Any]:

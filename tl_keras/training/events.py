@@ -95,18 +95,20 @@ def at(step: int, summary: Summary, wall_time: float | None = None) -> Event:
     return Event(step=step, summary=summary, wall_time=wall_time)
 
 
-def write(folder: Path, name: str, events: Iterable[Event]) -> None:
+def write(folder: Path, name: str, events: Iterable[Event], *, number: int = 0) -> None:
     """Writes an event file in one step, in the place of the one of that name.
 
     Args:
         folder: What TensorBoard shows as one line.
         name: Of the file within the folder.
         events: All that the file holds.
+        number: The file's place among those of the same name, lower steps first: what
+            is read behind a higher step takes that step's place.
 
     Raises:
         StorageError: If the folder cannot be written.
     """
-    with replacing(_path(folder, name, 0)) as temporary:
+    with replacing(_path(folder, name, number)) as temporary:
         with tf.io.TFRecordWriter(str(temporary)) as writer:
             for event in (_version(), *events):
                 writer.write(event.SerializeToString())

@@ -10,9 +10,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tl_keras.datasets.report.names import visible
 
-MOST, COLUMNS = 12, 4
-# In pixels.
-CELL, MARGIN, FONT_SIZE, LINE = 176, 10, 13, 17
+MOST, COLUMNS = 12, 3
+# In pixels. TensorBoard shows a sheet some 350 wide, in which this can still be read.
+CELL, MARGIN, FONT_SIZE, LINE = 160, 10, 16, 20
 PAPER, INK, RIGHT, WRONG = (255, 255, 255), (32, 32, 32), (0, 110, 50), (180, 20, 20)
 
 

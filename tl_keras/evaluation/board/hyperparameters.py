@@ -45,6 +45,14 @@ SCRATCH = {
     "scratch.label_smoothing": NUMBER,
 }
 FIELDS = PRETRAINED | SCRATCH | SHARED
+# The page shows five columns until it is asked for more: those that are said to differ.
+FIRST = {
+    "augment.policy",
+    "backbone.name",
+    "fine_tune.epochs",
+    "fine_tune.learning_rate",
+    "fine_tune.unfreeze",
+}
 # Scalars of the folder `test`, and how they are called.
 FIGURES = {
     "test/accuracy": "Test accuracy",
@@ -104,7 +112,9 @@ def _experiment() -> Message:
     Without them the page would have a column for each figure of each class.
     """
     columns = [
-        api_pb2.HParamInfo(name=name, display_name=name, type=kind, differs=True)
+        api_pb2.HParamInfo(
+            name=name, display_name=name, type=kind, differs=name in FIRST
+        )
         for name, kind in FIELDS.items()
     ]
     figures = [
