@@ -154,7 +154,7 @@ def exported(tmp_path_factory):
 
 def test_train_shows_what_how_long_how_good_and_where(exported):
     _, output, _ = exported
-    for shown in ("Accuracy", "Time: fine-tune", "tensorboard --logdir runs"):
+    for shown in ("Accuracy", "Time: fine-tune", "tl-keras board runs"):
         assert shown in output
     assert "saved_models/squares/1" in output
 

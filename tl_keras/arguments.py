@@ -17,6 +17,8 @@ SHORT_FLAGS = {
     "--few-shot": "--data.few_shot",
     "--time-budget": "--time_budget",
 }
+# What `--profile` is told.
+PHASES = ("--head_phase", "--fine_tune", "--scratch")
 
 
 class Parser(ArgumentParser):
@@ -32,7 +34,7 @@ class Parser(ArgumentParser):
 
 
 def spelled_out(arguments: list[str]) -> list[str]:
-    """Completes the short forms: `--backbone NAME`, a bare `--deterministic`, ….
+    """Completes the short forms: `--backbone NAME`, bare `--deterministic`, ….
 
     Weights `none` are YAML's null.
     """
@@ -45,6 +47,9 @@ def spelled_out(arguments: list[str]) -> list[str]:
             argument = "null"
         elif argument == f"{WEIGHTS}=none":
             argument = f"{WEIGHTS}=null"
+        if argument == "--profile":
+            full += [part for phase in PHASES for part in (f"{phase}.profile", "true")]
+            continue
         full.append(argument)
         if argument == "--deterministic" and following not in (["true"], ["false"]):
             full.append("true")

@@ -25,7 +25,6 @@ from tl_keras.progress import say
 from tl_keras.run import METRICS, Run
 from tl_keras.sections import Data, Evaluation
 from tl_keras.training import outputs
-from tl_keras.training.history import log_picture
 from tl_keras.training.outputs import MULTI_LABEL
 
 CONFUSION_MATRIX, PREDICTIONS = "confusion_matrix.png", "predictions.csv"
@@ -54,7 +53,6 @@ def assess(run: Run) -> None:
     if "confusion_matrix" in found:
         picture = run.folder / CONFUSION_MATRIX
         plots.confusion_matrix(found, run.class_names, picture)
-        log_picture(run.folder, "confusion_matrix", picture, len(run.history.epochs))
     plots.reliability(found, run.folder / RELIABILITY)
     plots.coverage(found, run.folder / ABSTENTION)
     write_json(run.folder / METRICS, found)

@@ -12,6 +12,7 @@ from jsonargparse import ArgumentParser
 from tl_keras.arguments import Parser, check_config_file, spelled_out
 from tl_keras.commands import (
     augment,
+    board,
     cache,
     check,
     explain,
@@ -41,6 +42,7 @@ COMMANDS = {
     "models": (networks.models, networks.add_models),
     "summary": (networks.summary, networks.add_summary),
     "augment": (augment.augment, augment.add_augment),
+    "board": (board.board, board.add_board),
     "cache": (cache.cache, cache.add_cache),
 }
 

@@ -61,6 +61,7 @@ class Phase:
         ema_momentum: Momentum of the averaged weights that are evaluated and kept;
             0 takes the weights as they are.
         patience: Epochs worse than the best on validation before the phase ends.
+        profile: Whether a few steps are traced for TensorBoard.
     """
 
     _section: ClassVar[str] = ""
@@ -76,6 +77,7 @@ class Phase:
     cutmix: float = 0.0
     ema_momentum: float = 0.0
     patience: int = 5
+    profile: bool = False
 
     def __post_init__(self) -> None:
         at_least = dict(epochs=0, batch_size=1, warmup_epochs=0, patience=1)

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from tl_keras import assessment, preparation, reporting
+from tl_keras import assessment, monitoring, preparation, reporting
 from tl_keras.budget import planning, steps
 from tl_keras.config import Config
 from tl_keras.datasets.sources.finding import Source, title
@@ -115,6 +115,7 @@ def _go_on(run: Run) -> Run:
         if phases.fine_tunes(config):
             _step(run, "fine_tune", lambda: _train(run, phases.fine_tune))
     _step(run, "evaluate", lambda: assessment.assess(run))
+    _step(run, "board", lambda: monitoring.record(run))
     if config.export.folder:
         _step(run, "export", lambda: _export(run, config.export.folder))
     remove_checkpoints(run)
@@ -146,11 +147,14 @@ def _step(run: Run, name: str, work: Callable[[], dict[str, Any] | None]) -> Non
 def _train(run: Run, phase: Callable) -> None:
     """Runs a phase and keeps its weights."""
     classifier = run.classifier
+    if not run.has_weights:
+        monitoring.record_weights(run, 0)
     # Each phase starts from the seed, behind the building of the network, which draws
     # numbers too: a resumed phase draws the same.
     keras.utils.set_random_seed(run.config.seed)
     phase(classifier, run.manifest, run.config, run.history)
     run.save_weights()
+    monitoring.record_weights(run, len(run.history.epochs))
 
 
 def _report(run: Run) -> None:

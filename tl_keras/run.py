@@ -24,11 +24,11 @@ from tl_keras.evaluation.predictions import Prediction
 from tl_keras.export import savedmodel
 from tl_keras.export.loaded import Export
 from tl_keras.export.savedmodel import Exportable
-from tl_keras.files import replacing, storage_errors, write_text
+from tl_keras.files import replacing, write_text
 from tl_keras.state import STATE, State
-from tl_keras.training import outputs, scratch
+from tl_keras.training import events, outputs, scratch
 from tl_keras.training.head import Classifier, attach
-from tl_keras.training.history import History, log_text
+from tl_keras.training.history import History
 from tl_keras.training.scratch import Network
 
 CONFIG, MANIFEST = "config.yaml", "manifest.csv"
@@ -263,8 +263,8 @@ def create(folder: Path, source: str, manifest: Manifest, config: Config) -> Non
         write_text(temporary / CONFIG, config.to_yaml())
         manifest.save(temporary / MANIFEST)
         state.save(temporary / STATE)
-    with storage_errors(folder):
-        log_text(folder, "config", config.to_yaml())
+        text = events.verbatim("config", config.to_yaml())
+        events.write(temporary / events.LOGS, "config", [events.at(0, text)])
 
 
 def remove_checkpoints(run: Run) -> None:

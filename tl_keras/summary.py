@@ -174,7 +174,7 @@ def _where(run: Run) -> Table:
     for what, name in files.items():
         if (run.folder / name).exists():
             table.add_row(what, Text(str(run.folder / name)))
-    board = Text(f"tensorboard --logdir {run.folder.parent}")
+    board = Text(f"tl-keras board {run.folder.parent}")
     table.add_row("TensorBoard", board)
     if run.state.export:
         table.add_row("SavedModel", Text(run.state.export))

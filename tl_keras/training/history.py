@@ -4,14 +4,18 @@ import csv
 import dataclasses
 import io
 import math
+import time
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Self
 
-import tensorflow as tf
+from tensorboard.compat.proto.event_pb2 import Event
 
 from tl_keras.files import write_text
 from tl_keras.progress import say
+from tl_keras.training import events
+
+CURVES = "curves"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +71,7 @@ class History:
         """Writes one more epoch down, and shows it."""
         longer = dataclasses.replace(self, epochs=(*self.epochs, epoch))
         longer._save()
-        _log_scalars(self.folder / "logs", epoch)
+        _log(longer.epochs, self.folder / events.LOGS)
         phase = epoch.phase.replace("_", "-")
         line = (
             f"{phase} epoch {len(longer.of(epoch.phase))}: "
@@ -115,41 +119,44 @@ class History:
         return cls(folder, epochs)
 
 
-def _log_scalars(folder: Path, epoch: Epoch) -> None:
-    """Writes TensorBoard scalars: training and validation are two lines in one plot."""
-    curves = {
-        "train": {
-            "epoch_loss": epoch.loss,
-            "epoch_accuracy": epoch.accuracy,
-            "epoch_learning_rate": epoch.learning_rate,
-        }
+def _log(epochs: tuple[Epoch, ...], folder: Path) -> None:
+    """Adds the last epoch to TensorBoard's curves.
+
+    Training and validation are two lines in one chart: the tags are the same.
+    """
+    ends = _ends(epochs)
+    training = [_at(epoch, _of_training(epoch), ends) for epoch in epochs]
+    events.extend(folder / events.TRAIN, CURVES, training[:-1], training[-1:])
+    validated = [epoch for epoch in epochs if epoch.validated]
+    if epochs[-1].validated:
+        held_out = [_at(epoch, _of_validation(epoch), ends) for epoch in validated]
+        events.extend(folder / events.VALIDATION, CURVES, held_out[:-1], held_out[-1:])
+
+
+def _at(epoch: Epoch, values: dict[str, float], ends: dict[int, float]) -> Event:
+    """Returns an epoch's values with their place and time."""
+    return events.at(epoch.epoch, events.scalars(values), ends[epoch.epoch])
+
+
+def _of_training(epoch: Epoch) -> dict[str, float]:
+    """Returns what stands in the charts of training."""
+    return {
+        "epoch_loss": epoch.loss,
+        "epoch_accuracy": epoch.accuracy,
+        "epoch_learning_rate": epoch.learning_rate,
+        "epoch_seconds": epoch.seconds,
     }
-    if epoch.validated:
-        curves["validation"] = {
-            "epoch_loss": epoch.val_loss,
-            "epoch_accuracy": epoch.val_accuracy,
-        }
-    for name, scalars in curves.items():
-        writer = tf.summary.create_file_writer(str(folder / name))
-        with writer.as_default():
-            for tag, value in scalars.items():
-                tf.summary.scalar(tag, value, step=epoch.epoch)
-        writer.close()
 
 
-def log_text(folder: Path, tag: str, text: str) -> None:
-    """Writes a text to TensorBoard as it is: four spaces make a Markdown code block."""
-    writer = tf.summary.create_file_writer(str(folder / "logs" / "train"))
-    block = "\n".join(f"    {line}" for line in text.splitlines())
-    with writer.as_default():
-        tf.summary.text(tag, block, step=0)
-    writer.close()
+def _of_validation(epoch: Epoch) -> dict[str, float]:
+    """Returns what stands in the charts of validation."""
+    return {"epoch_loss": epoch.val_loss, "epoch_accuracy": epoch.val_accuracy}
 
 
-def log_picture(folder: Path, tag: str, png: Path, step: int) -> None:
-    """Writes a PNG file to TensorBoard."""
-    writer = tf.summary.create_file_writer(str(folder / "logs" / "validation"))
-    image = tf.io.decode_png(tf.io.read_file(str(png)), channels=3)
-    with writer.as_default():
-        tf.summary.image(tag, image[tf.newaxis], step=step)
-    writer.close()
+def _ends(epochs: tuple[Epoch, ...]) -> dict[int, float]:
+    """Returns when each epoch ended, were there no pause between them and now."""
+    ends, end = {}, time.time()
+    for epoch in reversed(epochs):
+        ends[epoch.epoch] = end
+        end -= epoch.seconds
+    return ends

@@ -10,8 +10,10 @@ import keras
 from tl_keras.config import Phase
 from tl_keras.errors import TlKerasError
 from tl_keras.progress import say
+from tl_keras.training import events
 from tl_keras.training.checkpoint import Best
 from tl_keras.training.history import Epoch, History
+from tl_keras.training.profiling import Tracer
 
 
 @dataclass(frozen=True)
@@ -62,15 +64,18 @@ class Keeper(keras.callbacks.Callback):
         self._averages: keras.callbacks.SwapEMAWeights | None = None
 
     def callbacks(self) -> list[keras.callbacks.Callback]:
-        """Returns itself, and the swap of averaged weights around validation.
+        """Returns itself, the swap of averaged weights around validation, a tracer.
 
         Order matters: at the end of validation the keeper reads the averaged weights
         before they are swapped out again.
         """
+        found: list[keras.callbacks.Callback] = [self]
         if self.task.phase.ema_momentum > 0:
             self._averages = keras.callbacks.SwapEMAWeights()
-            return [self, self._averages]
-        return [self]
+            found.append(self._averages)
+        if self.task.phase.profile:
+            found.append(Tracer(self.history.folder / events.LOGS / events.TRAIN))
+        return found
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Notes which epoch it is, and the time."""

@@ -19,6 +19,7 @@ from tl_keras.config import Config, FineTune
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.progress import say
 from tl_keras.training import (
+    events,
     gradual,
     heads,
     imbalance,
@@ -31,7 +32,7 @@ from tl_keras.training import (
 )
 from tl_keras.training.examples import Cached
 from tl_keras.training.head import Classifier
-from tl_keras.training.history import Epoch, History, log_text
+from tl_keras.training.history import Epoch, History
 from tl_keras.training.inputs import Inputs, Pair
 
 HEAD, FINE_TUNE = "head", "fine_tune"
@@ -212,7 +213,8 @@ def _solve(train: Cached, config: Config, kind: str, folder: Path) -> list[np.nd
         )
     l2 = config.head_phase.l2
     l2 = l2 or regression.choose_l2(features, train.labels, balanced=balanced)
-    log_text(folder, "head_phase.l2", f"{l2:g}")
+    noted = events.verbatim("head_phase.l2", f"{l2:g}")
+    events.write(folder / events.LOGS, "l2", [events.at(0, noted)])
     return regression.solve(features, train.labels, l2, kind, balanced=balanced)
 
 

@@ -1,0 +1,1 @@
+"""What TensorBoard shows of an evaluated classifier; these modules know no run."""
