@@ -130,7 +130,7 @@ def test_predictions_as_csv_have_a_line_an_image(capsys, trained, red):
     paths = [str(red), str(red)]
     assert main(["predict", str(trained.folder), *paths, "--csv"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "path,label,probability,error" and len(lines) == 3
+    assert lines[0] == "path,label,probability,known,error" and len(lines) == 3
 
 
 def test_bad_image_fails_the_command_but_not_the_others(capsys, trained, red, tmp_path):

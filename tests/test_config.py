@@ -356,3 +356,35 @@ def test_boxes_may_be_cut_of_the_feature_map_of_a_head(head):
 def test_share_of_cutmix_cannot_be_negative():
     with pytest.raises(UsageError, match="`fine_tune.cutmix` must be at least 0"):
         Config().override(fine_tune={"cutmix": -0.1})
+
+
+@pytest.mark.parametrize("field", ["min_confidence", "target_accuracy"])
+@pytest.mark.parametrize("value", [0.0, 1.1, -0.5, float("nan")])
+def test_threshold_must_be_one_that_a_probability_can_reach(field, value):
+    with pytest.raises(UsageError, match=rf"`evaluation.{field}` must be in \(0, 1\]"):
+        Config().override(evaluation={field: value})
+
+
+def test_threshold_is_given_or_chosen_and_not_both():
+    both = {"min_confidence": 0.5, "target_accuracy": 0.9}
+    with pytest.raises(UsageError, match="min_confidence` must be null with a target"):
+        Config().override(evaluation=both)
+
+
+def test_thresholds_of_classes_need_an_accuracy_to_reach():
+    with pytest.raises(UsageError, match="per_class` must be false without a target"):
+        Config().override(evaluation={"per_class": True, "min_confidence": 0.5})
+
+
+@pytest.mark.parametrize("fitted", [{"calibrate": True}, {"target_accuracy": 0.9}])
+def test_what_is_fitted_on_validation_images_needs_some(fitted):
+    rule = "`data.validation` must be above 0 with evaluation.calibrate"
+    with pytest.raises(UsageError, match=rule):
+        Config().override(evaluation=fitted, data={"validation": 0.0})
+
+
+def test_given_threshold_needs_no_validation_images():
+    config = Config().override(
+        evaluation={"min_confidence": 0.5}, data={"validation": 0.0}
+    )
+    assert config.evaluation.min_confidence == 0.5

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
+from tl_keras.evaluation.decision import Decision
 from tl_keras.evaluation.metrics import wilson
 from tl_keras.evaluation.multi_label import compute
 
@@ -22,7 +23,10 @@ def case(seed, images=60):
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize(("average", "prefix"), [("macro", ""), ("micro", "micro_")])
+@pytest.mark.parametrize(
+    ("average", "prefix"),
+    [("macro", ""), ("micro", "micro_"), ("weighted", "weighted_")],
+)
 def test_macro_and_micro_figures_equal_scikit_learn(seed, average, prefix):
     targets, probabilities = case(seed)
     found = compute(targets, probabilities, NAMES)
@@ -74,3 +78,54 @@ def test_figures_are_plain_json():
 
 def test_there_is_no_confusion_matrix():
     assert "confusion_matrix" not in compute(*case(3), NAMES)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("hamming_loss", lambda t, p: reference.hamming_loss(t, p > 0.5)),
+        (
+            "label_ranking_precision",
+            reference.label_ranking_average_precision_score,
+        ),
+        ("roc_auc", reference.roc_auc_score),
+        ("average_precision", reference.average_precision_score),
+    ],
+)
+def test_figure_equals_scikit_learns_and_lies_in_its_interval(name, expected):
+    targets, probabilities = case(4, images=120)
+    found = compute(targets, probabilities, NAMES)
+    assert found[name] == pytest.approx(expected(targets, probabilities))
+    low, high = found["intervals"][name]
+    assert low < found[name] < high
+
+
+def test_what_needs_one_class_an_image_is_left_open():
+    found = compute(*case(0), NAMES)
+    names = ("top_3", "top_5", "balanced_accuracy", "kappa", "matthews")
+    assert [found[name] for name in names] == [None] * 5
+
+
+def test_calibration_is_over_single_labels():
+    targets = np.array([[1, 0, 0, 0]] * 10)
+    found = compute(targets, np.full((10, 4), 0.2), NAMES)["calibration"]
+    # Each label is said to be absent, with a certainty of 0.8; three of four are.
+    assert sum(row["images"] for row in found["bins"]) == 40
+    assert found["ece"] == pytest.approx(0.05)
+
+
+def test_temperature_shows_the_error_before_it():
+    targets, probabilities = case(0)
+    plain = compute(targets, probabilities, NAMES)["calibration"]["ece"]
+    softened = 1 / (1 + (1 / probabilities - 1) ** (1 / 2.5))
+    decision = Decision(temperature=2.5)
+    found = compute(targets, softened, NAMES, decision=decision)["calibration"]
+    assert found["ece_before"] == pytest.approx(plain, abs=1e-5)
+
+
+def test_image_is_known_where_every_label_is():
+    targets = np.eye(4)
+    probabilities = np.where(targets > 0, 0.9, 0.1)
+    probabilities[0, 3] = 0.4
+    found = compute(targets, probabilities, NAMES, decision=Decision(threshold=0.8))
+    assert found["abstention"]["coverage"] == 0.75

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tl_keras.config import Head
+from tl_keras.errors import DataError
 from tl_keras.evaluation import predictions
+from tl_keras.evaluation.decision import Decision
+from tl_keras.training.head import attach
 
 NAMES = ("cat", "dog")
 
@@ -65,3 +69,32 @@ def test_several_labels_are_all_that_are_more_probable_than_not(files):
         ("cat|dog", 0.75),
         ("", 0.2),
     ]
+
+
+def test_file_is_known_whose_probability_reaches_the_threshold(files):
+    decision = Decision(threshold=0.8)
+    found = predictions.of_files(files[:3], classify, NAMES, decision=decision)
+    assert [one.known for one in found] == [False, True, False]
+    assert found[0].label == "cat"
+
+
+def test_without_a_decision_every_good_file_is_known(files):
+    found = predictions.of_files(files[:3], classify, NAMES)
+    assert [one.known for one in found] == [True, True, False]
+
+
+def test_temperature_softens_the_probabilities_and_keeps_the_answer(backbone):
+    classifier = attach(backbone, ("a", "b", "c"), Head())
+    images = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3))
+    plain, soft = (
+        predictions.of_batch(classifier.model, "multi_class", temperature=value)(images)
+        for value in (1.0, 3.0)
+    )
+    expected = plain ** (1 / 3) / (plain ** (1 / 3)).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(soft, expected, rtol=1e-4)
+    assert (soft.argmax(axis=1) == plain.argmax(axis=1)).all()
+
+
+def test_no_images_are_refused(manifest):
+    with pytest.raises(DataError, match="holds no image that could be predicted"):
+        predictions.probabilities(classify, manifest.with_rows(()), None)

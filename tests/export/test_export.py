@@ -11,6 +11,7 @@ import tensorflow as tf
 import tl_keras as tl
 from tl_keras.config import Export as ExportConfig
 from tl_keras.errors import ExportError, UsageError
+from tl_keras.evaluation.decision import Decision
 from tl_keras.export import savedmodel, verify
 from tl_keras.export.loaded import find_export
 from tl_keras.run import load_run
@@ -73,10 +74,10 @@ def test_empty_batch_gives_no_rows(export):
     assert found["probabilities"].shape == (0, 3)
 
 
-def test_default_signature_takes_bytes_and_gives_three_outputs(export):
+def test_default_signature_takes_bytes_and_gives_four_outputs(export):
     model = tf.saved_model.load(str(export.path))
     outputs = model.signatures["serving_default"].structured_outputs
-    assert set(outputs) == {"label", "class_id", "probabilities"}
+    assert set(outputs) == {"label", "class_id", "probabilities", "known"}
 
 
 def test_facts_say_how_image_files_become_squares(export):
@@ -95,6 +96,73 @@ def test_files_become_the_same_squares_in_a_run_and_its_export(trained, tmp_path
     for found in (export, run):
         alone = [list(one.probabilities.values()) for one in found.predict(test.paths)]
         np.testing.assert_allclose(alone, batched, atol=1e-5)
+
+
+def deciding(run, folder, **decision):
+    """Returns a copy of a run with a decision."""
+    copy = load_run(shutil.copytree(run.folder, folder / "run"))
+    copy.decide(Decision(**decision))
+    return copy
+
+
+@pytest.mark.parametrize("threshold", [0.7, {"blue": 0.99, "green": 0.6, "red": 0.9}])
+def test_export_knows_what_its_run_knows(trained, tmp_path, threshold):
+    run = deciding(trained, tmp_path, temperature=3.0, threshold=threshold)
+    export = tl.load(run.export(tmp_path / "out").path)
+    paths = run.manifest.paths
+    expected, found = run.predict(paths), export.predict(paths)
+    assert [one.known for one in found] == [one.known for one in expected]
+    assert len({one.known for one in found}) == 2
+    assert (
+        export.decision
+        == run.decision
+        == Decision(temperature=3.0, threshold=threshold)
+    )
+
+
+def test_temperature_is_in_the_export_s_graph(export, trained, tmp_path):
+    run = deciding(trained, tmp_path, temperature=3.0)
+    softened, test = run.export(tmp_path / "out"), run.manifest.split("test")
+    np.testing.assert_allclose(
+        softened.probabilities(test), run.probabilities(test), atol=1e-5
+    )
+    assert (softened.probabilities(test).max() + 0.05) < export.probabilities(
+        test
+    ).max()
+
+
+def test_both_signatures_say_what_they_know(trained, tmp_path):
+    run = deciding(trained, tmp_path, threshold=1.0)
+    model = tf.saved_model.load(str(run.export(tmp_path / "out").path))
+    content = tf.constant([open(run.manifest.paths[0], "rb").read()])
+    of_bytes = model.signatures["serving_default"](image_bytes=content)
+    pixels = tf.zeros((2, 32, 32, 3), tf.uint8)
+    of_pixels = model.signatures["classify_pixels"](images=pixels)
+    assert of_bytes["known"].shape == (1,) and of_pixels["known"].shape == (2,)
+    assert not of_bytes["known"].numpy().any() and not of_pixels["known"].numpy().any()
+
+
+def test_export_without_a_threshold_knows_every_image(export, red):
+    model = tf.saved_model.load(str(export.path))
+    content = tf.constant([red.read_bytes()])
+    found = model.signatures["serving_default"](image_bytes=content)
+    assert found["known"].numpy().tolist() == [True]
+    assert export.facts["decision"] == {"temperature": 1.0, "threshold": None}
+
+
+def test_export_that_knows_other_images_fails(trained, tmp_path, monkeypatch):
+    run = deciding(trained, tmp_path, threshold=1.0)
+    monkeypatch.setattr(savedmodel, "known", lambda rows, *_: rows[:, 0] >= 0)
+    with pytest.raises(ExportError, match="knows other images"):
+        run.export(tmp_path / "out")
+
+
+def test_export_of_an_earlier_version_knows_every_image(export, tmp_path):
+    copy = shutil.copytree(export.path, tmp_path / "1")
+    facts = json.loads((copy / "export.json").read_text())
+    del facts["decision"]
+    (copy / "export.json").write_text(json.dumps(facts))
+    assert tl.load(copy).decision == Decision()
 
 
 def exportable(trained):

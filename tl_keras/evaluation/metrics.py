@@ -52,30 +52,31 @@ def compute(
     """
     labels, exact = soundness.one_class(labels, probabilities, class_names)
     classes = np.arange(len(class_names))
-    # A division might make equal what was not.
-    predicted = np.argmax(probabilities, axis=1)
+    # What was equal may differ once it is divided by the sum: only the loss needs that.
+    rows = np.asarray(probabilities)
+    predicted = rows.argmax(axis=1)
     right = predicted == labels
     truth, found = (
         labels[:, np.newaxis] == classes,
         predicted[:, np.newaxis] == classes,
     )
-    each = {"loss": _losses(labels, exact), **_top(labels, exact)}
-    ranks = Ranking(truth, exact)
+    each = {"loss": _losses(labels, exact), **_top(labels, rows)}
+    ranks = Ranking(truth, rows)
     matrix = confusion_matrix(labels, predicted, labels=classes)
     figures = {
         "images": len(labels),
         "accuracy": float(right.mean()),
         "accuracy_interval": list(wilson(int(right.sum()), len(labels))),
         **{f"top_{k}": None for k in TOP},
-        **scalars(Scores(truth, found, each, one_class=True), ranks, exact.shape),
+        **scalars(Scores(truth, found, each, one_class=True), ranks, rows.shape),
         "per_class": with_ranks(per_class(labels, predicted, class_names), ranks),
         "confusion_matrix": matrix.tolist(),
         "confused": confused(matrix, class_names),
-        "calibration": _calibration(exact, right, decision),
+        "calibration": _calibration(rows, right, decision),
         "abstention": abstention.summary(
-            confidence(exact, MULTI_CLASS),
+            confidence(rows, MULTI_CLASS),
             right,
-            decision.known(probabilities, class_names, MULTI_CLASS),
+            decision.known(rows, class_names, MULTI_CLASS),
             decision.as_dict()["threshold"],
         ),
     }

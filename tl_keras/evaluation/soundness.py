@@ -22,8 +22,8 @@ def one_class(
         DataError: If they are none; it names the first bad image.
     """
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
-    _require_shape(labels, (len(probabilities),), "labels", "(images,)")
     found = _probabilities(probabilities, class_names)
+    _require_shape(labels, (len(found),), "labels", "(images,)")
     _require_numbers(labels, "label")
     whole = np.equal(np.mod(labels, 1), 0)
     _refuse(~whole, labels, "label", "a class index is a whole number")
