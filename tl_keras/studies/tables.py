@@ -8,11 +8,10 @@ from rich.text import Text
 from tl_keras.studies.cross_validation import CrossValidation
 
 SHOWN = 10
+# What fits on a narrow screen; the file holds more.
 TITLES = {
     "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "precision": "Precision",
-    "recall": "Recall",
+    "balanced_accuracy": "Balanced",
     "f1": "F1",
     "loss": "Loss",
 }
@@ -24,10 +23,10 @@ def of_folds(figures: dict[str, Any]) -> Table:
     Args:
         figures: What `crossval.json` holds.
     """
-    names = list(figures["mean"])
+    names = [name for name in TITLES if name in figures["mean"]]
     several = figures["repeats"] > 1
     titles = [TITLES[name] for name in names]
-    counts = ("Train", "Validation", "Test")
+    counts = ("Train", "Test")
     table = Table("Repeat, fold" if several else "Fold", *counts, *titles, "Time")
     table.title = f"{figures['folds']} folds of {figures['images']:,} images"
     for one in figures["results"]:
@@ -36,9 +35,9 @@ def of_folds(figures: dict[str, Any]) -> Table:
         values = [f"{one[name]:.3f}" for name in names]
         table.add_row(first, *images, *values, f"{one['seconds']:.1f} s")
     table.add_section()
-    for title, key in (("Mean", "mean"), ("Deviation", "sd")):
+    for title, key in (("Mean", "mean"), ("SD", "sd")):
         values = [f"{figures[key][name]:.3f}" for name in names]
-        table.add_row(title, "", "", "", *values, "")
+        table.add_row(title, "", "", *values, "")
     return table
 
 
@@ -64,7 +63,7 @@ def of_curve(figures: dict[str, Any]) -> Table:
     Args:
         figures: What `curve.json` holds.
     """
-    titles = ("Images a class", "Train", "Accuracy", "Draws", "95 % interval")
+    titles = ("A class", "Train", "Accuracy", "Draws", "95 % interval")
     table = Table("Network", *titles, title=f"{figures['test_images']:,} test images")
     for row in figures["points"]:
         size, (low, high) = str(row["size"]), row["interval"]
