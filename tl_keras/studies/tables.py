@@ -69,13 +69,10 @@ def of_curve(figures: dict[str, Any]) -> Table:
         size, (low, high) = str(row["size"]), row["interval"]
         if size == "all":
             size = f"all ({row['images_a_class']:.0f})"
-        draws = f"{row['low']:.3f} to {row['high']:.3f}"
+        draws = f"{row['low']:.3f}–{row['high']:.3f}"
         draws = draws if len(row["accuracies"]) > 1 else "one"
-        shown = (f"{row['mean']:.3f}", draws, f"{low:.3f} to {high:.3f}")
-        network = row["network"] if row["way"] == "transfer" else f"{row['network']} *"
-        table.add_row(network, size, f"{row['train']:,}", *shown)
-    if any(row["way"] == "scratch" for row in figures["points"]):
-        table.caption = "* from random weights"
+        shown = (f"{row['mean']:.3f}", draws, f"{low:.3f}–{high:.3f}")
+        table.add_row(row["network"], size, f"{row['train']:,}", *shown)
     return table
 
 
@@ -115,11 +112,6 @@ def of_pairs(found: dict[str, Any]) -> Table:
         table.add_row(title, *(f"{count:,}" for count in (*counts, sum(counts))))
     right_b = pairs["both"] + pairs["only_b"]
     table.add_row("All", f"{right_b:,}", f"{found['images'] - right_b:,}", "")
-    shown = [f"{name}: {found[name.lower()]}" for name in "AB"]
-    accuracies = [f"{found[f'accuracy_{name}']:.3f}" for name in "ab"]
-    table.caption = "\n".join(
-        f"{what} (accuracy {value})" for what, value in zip(shown, accuracies)
-    )
     return table
 
 
