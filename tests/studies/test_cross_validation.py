@@ -17,6 +17,12 @@ from tl_keras.training.cache.inputs import Images
 
 
 @pytest.fixture
+def config(config):
+    """A quick config that does not look for the fastest engine."""
+    return config.override(cache={"engine": "graph"})
+
+
+@pytest.fixture
 def cross(squares, config, tmp_path):
     """Cross-validates the squares with some settings changed."""
 
@@ -84,13 +90,20 @@ def test_every_image_is_tested_once_a_repeat(cross, squares):
 @pytest.mark.parametrize(
     "changes",
     [
-        {},
-        {"head_phase": {"solver": "gradient", "epochs": 2}},
-        {"fine_tune": {"epochs": 1}},
-        {"fine_tune": {"epochs": 1, "unfreeze": "all"}},
-        {"scratch": {"name": "lenet5", "epochs": 1}},
+        pytest.param({}, id="solved"),
+        pytest.param({"head_phase": {"solver": "gradient", "epochs": 2}}, id="trained"),
+        pytest.param({"fine_tune": {"epochs": 1}}, id="fine-tuned"),
+        pytest.param(
+            {"fine_tune": {"epochs": 1, "unfreeze": "all"}},
+            id="all",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            {"scratch": {"name": "lenet5", "epochs": 1}},
+            id="scratch",
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=["solved", "gradient", "fine-tuned", "all", "scratch"],
 )
 def test_fold_is_what_train_makes_of_the_same_split(
     cross, squares, config, tmp_path, changes

@@ -107,6 +107,9 @@ def compare(options: Namespace) -> int:
     if options.json:
         return _print_json(found)
     tables, console = load("tl_keras.studies.tables"), Console(highlight=False)
+    for name in ("a", "b"):
+        accuracy = f"accuracy {found[f'accuracy_{name}']:.3f}"
+        console.print(f"{name.upper()}: {found[name]}, {accuracy}", markup=False)
     console.print(tables.of_pairs(found))
     console.print(module.sentence(found))
     return 0

@@ -42,8 +42,9 @@ def curve(figures: dict[str, Any], path: Path) -> None:
         axes.annotate(
             f"{means[-1]:.3f}",
             (across[-1], means[-1]),
-            xytext=(6, 6),
+            xytext=(0, 9),
             textcoords="offset points",
+            ha="center",
             color=colour,
         )
     _label(axes, figures)
@@ -73,4 +74,4 @@ def _label(axes: Any, figures: dict[str, Any]) -> None:
         fontsize="medium",
     )
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower right")
+    axes.legend(loc="best")
