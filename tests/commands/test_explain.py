@@ -71,7 +71,7 @@ def test_test_set_is_shown_with_the_wrong_ones(capsys, folder, monkeypatch):
     monkeypatch.setattr(explaining, "test_probabilities", swapped)
     assert main(["explain", str(folder), "--top", "2"]) == 0
     shown = capsys.readouterr().out
-    assert "Highest losses" in shown and "of the 5 nearest" in " ".join(shown.split())
+    assert "Highest losses" in shown and "of 5" in shown
     assert (folder / "explanations" / "neighbours.png").is_file()
     # Once all is right, the old sheet of wrong ones would be a lie.
     monkeypatch.setattr(

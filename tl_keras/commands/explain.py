@@ -210,11 +210,12 @@ def _print_wrong(found: list["Wrong"]) -> None:
     """Prints what the nearest training images of wrong predictions say."""
     image = Column("Image", overflow="fold")
     title = "Wrong predictions and their nearest training images"
-    table = Table(image, "True", "Predicted", "Nearest training images", title=title)
+    table = Table(image, "True", "Predicted", "Nearest as predicted", title=title)
     for one in found:
         judged = one.judged
-        names = (judged.path, judged.true, judged.predicted, one.statement)
-        table.add_row(*(_shown(name) for name in names))
+        names = [_shown(name) for name in (judged.path, judged.true, judged.predicted)]
+        doubt = ": label error?" if one.suspected else ""
+        table.add_row(*names, f"{one.votes} of {len(one.neighbours)}{doubt}")
     if found:
         Console().print(table)
 
