@@ -22,7 +22,7 @@ def test_image_gets_a_picture_and_a_line(capsys, folder, red):
     picture = np.asarray(Image.open(folder / "explanations" / "0.png"))
     (found,) = explaining.explain(explaining.Run(folder), [red])
     np.testing.assert_array_equal(picture, found.overlay)
-    assert "Explained" in capsys.readouterr().out
+    assert "Heat of" in capsys.readouterr().out
 
 
 def test_options_reach_the_explanation(capsys, folder, red, tmp_path):
