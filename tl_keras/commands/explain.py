@@ -126,17 +126,15 @@ def _row(one: "Explanation", path: Path | None) -> dict[str, Any]:
 
 def _print_images(rows: list[dict[str, Any]]) -> None:
     """Prints a line for each image that was explained."""
-    fold = [Column(name, overflow="fold") for name in ("Image", "Picture")]
-    table = Table(fold[0], "Label", "Probability", "Explained", "Probability", fold[1])
+    columns = [Column(name, overflow="fold") for name in ("Image", "Picture")]
+    table = Table(columns[0], "Predicted", "Heat of", columns[1])
     for row in rows:
         if row["error"]:
             continue
         table.add_row(
             _shown(row["path"]),
-            _shown(row["label"]),
-            f"{row['probability']:.3f}",
-            _shown(row["explained"]),
-            f"{row['explained_probability']:.3f}",
+            _shown(f"{row['label'] or 'no class'} ({row['probability']:.3f})"),
+            _shown(f"{row['explained']} ({row['explained_probability']:.3f})"),
             _shown(row["overlay"]),
         )
     if table.row_count:
@@ -210,11 +208,12 @@ def _print_wrong(found: list["Wrong"]) -> None:
     """Prints what the nearest training images of wrong predictions say."""
     image = Column("Image", overflow="fold")
     title = "Wrong predictions and their nearest training images"
-    table = Table(image, "True", "Predicted", "Nearest training images", title=title)
+    table = Table(image, "True", "Predicted", "Nearest as predicted", title=title)
     for one in found:
         judged = one.judged
-        names = (judged.path, judged.true, judged.predicted, one.statement)
-        table.add_row(*(_shown(name) for name in names))
+        names = [_shown(name) for name in (judged.path, judged.true, judged.predicted)]
+        doubt = ": label error?" if one.suspected else ""
+        table.add_row(*names, f"{one.votes} of {len(one.neighbours)}{doubt}")
     if found:
         Console().print(table)
 

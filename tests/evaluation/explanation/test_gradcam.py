@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import planted
 import pytest
+import tensorflow as tf
 
 from tl_keras.config import Config
 from tl_keras.errors import UsageError
@@ -26,6 +27,19 @@ def of(classifier, chosen, layer=None):
 def test_peak_lies_in_the_square_at_every_cut(layer, pooling):
     maps, corners = of(planted.classifier(pooling=pooling), SQUARE, layer)
     assert all(planted.inside(maps, corners))
+
+
+def test_map_is_what_the_paper_s_equations_give():
+    classifier = planted.classifier()
+    pixels, _ = planted.images()
+    before, _ = gradcam.cut(classifier)
+    # Behind average pooling a channel's mean gradient is its weight, divided by 64.
+    kernel = classifier.head.get_layer("logits").kernel[:, SQUARE]
+    maps = np.maximum(before(pixels) @ tf.reshape(kernel, (2, 1)), 0)
+    maps = tf.image.resize(maps, (planted.SIDE, planted.SIDE)).numpy()[..., 0]
+    expected = maps / maps.max(axis=(1, 2), keepdims=True)
+    found, _ = of(classifier, SQUARE)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_peak_of_the_other_class_lies_outside():

@@ -48,15 +48,16 @@ def written(monkeypatch):
     return texts
 
 
-def test_cold_places_show_the_image_and_hot_ones_the_colour():
-    pixels = np.full((2, 2, 3), 100, np.uint8)
+def test_cold_places_show_the_image_in_grey_and_hot_ones_the_colour():
+    pixels = np.full((2, 2, 3), (200, 100, 0), np.uint8)
     found = sheets.overlay(pixels, np.array([[0.0, 1.0], [0.0, 0.5]], np.float32))
     assert found.dtype == np.uint8
-    np.testing.assert_array_equal(found[:, 0], pixels[:, 0])
-    # The hottest colour of inferno is a pale yellow.
-    share = sheets.OPACITY
-    hot = np.array(sheets.COLOURS(1.0)[:3]) * 255 * share + 100 * (1 - share)
-    np.testing.assert_allclose(found[0, 1], hot, atol=1)
+    # Luma of ITU-R 601.
+    grey = 0.299 * 200 + 0.587 * 100
+    np.testing.assert_allclose(found[:, 0], grey, atol=1)
+    hot = np.array(sheets.COLOURS(1.0)[:3]) * 255
+    expected = hot * sheets.OPACITY + grey * (1 - sheets.OPACITY)
+    np.testing.assert_allclose(found[0, 1], expected, atol=1)
 
 
 def test_png_is_made_smaller_and_never_larger():

@@ -14,8 +14,9 @@ from tl_keras.fields import require
 from tl_keras.progress import track
 
 GREY = 127.5
-# Share of the image's side, and of the patch's.
-PATCH, STRIDE = 0.2, 0.34
+# The patch's side is so many strides, a fifth of the image's: in equal parts, so that
+# equally many patches cover every place but the edges.
+STRIDES, PATCH = 3, 0.2
 
 
 def of_batch(
@@ -65,8 +66,9 @@ def drops(
     """
     images = np.asarray(images)
     side = images.shape[1]
-    patch = max(1, round(PATCH * side)) if patch is None else patch
-    stride = max(1, round(STRIDE * patch)) if stride is None else stride
+    if patch is None:
+        patch = min(side, STRIDES * max(1, round(PATCH * side / STRIDES)))
+    stride = max(1, patch // STRIDES) if stride is None else stride
     require(1 <= patch <= side, "patch", f"1 to {side}", patch)
     # A longer stride would leave pixels out that nothing is known of.
     require(1 <= stride <= patch, "stride", f"1 to {patch}, as the patch", stride)

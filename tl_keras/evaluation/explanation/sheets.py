@@ -25,7 +25,8 @@ PAPER, INK = (255, 255, 255), (32, 32, 32)
 OPACITY = 0.65
 # Of several labels an image, there may be none.
 NONE = "no class"
-COLOURS = matplotlib.colormaps["inferno"]
+# The hotter the darker, from yellow to red: no shade of grey is like it.
+COLOURS = matplotlib.colormaps["YlOrRd"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,9 @@ class Entry:
 
 
 def overlay(pixels: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """Lays a heat map over an image; where it is cold the image shows through.
+    """Lays a heat map over an image made grey; where it is cold that shows through.
+
+    Over a coloured image, its own yellow and red would pass for heat.
 
     Args:
         pixels: uint8 in [0, 255], `(side, side, 3)`.
@@ -55,7 +58,8 @@ def overlay(pixels: np.ndarray, heat: np.ndarray) -> np.ndarray:
     """
     colours = COLOURS(heat)[..., :3] * 255
     share = OPACITY * heat[..., np.newaxis]
-    return np.round(pixels * (1 - share) + colours * share).astype(np.uint8)
+    grey = np.asarray(Image.fromarray(pixels).convert("L"))[..., np.newaxis]
+    return np.round(grey * (1 - share) + colours * share).astype(np.uint8)
 
 
 def png(pixels: np.ndarray, longest: int | None = None) -> bytes:
@@ -128,7 +132,8 @@ def draw_top_losses(found: Sequence[TopLoss], path: Path) -> None:
         )
         for one in found
     ]
-    draw(entries, path, heading=f"{len(found)} highest losses of the test", columns=4)
+    heading = f"The {len(found)} test images with the highest loss"
+    draw(entries, path, heading=heading, columns=4)
 
 
 def draw_neighbours(found: Sequence[Wrong], path: Path) -> None:
