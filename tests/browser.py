@@ -35,7 +35,7 @@ def running(more=()):
             "Tests of pages need the program `chromium` (Debian: apt install chromium)."
         )
     with sync_playwright() as playwright:
-        # Without a graphics card nothing is drawn in three dimensions, unless asked for.
+        # Without a graphics card three dimensions have to be asked for.
         flags = [*(flag for flag in FLAGS if not more or "gpu" not in flag), *more]
         browser = playwright.chromium.launch(executable_path=program, args=flags)
         try:
