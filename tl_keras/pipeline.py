@@ -115,11 +115,11 @@ def _go_on(run: Run) -> Run:
         if phases.fine_tunes(config):
             _step(run, "fine_tune", lambda: _train(run, phases.fine_tune))
     _step(run, "evaluate", lambda: assessment.assess(run))
-    _step(run, "board", lambda: monitoring.record(run))
     if config.export.folder:
         _step(run, "export", lambda: _export(run, config.export.folder))
     remove_checkpoints(run)
-    _report(run)
+    _show(run, "board", monitoring.record)
+    _show(run, "report", reporting.report)
     return run
 
 
@@ -157,20 +157,19 @@ def _train(run: Run, phase: Callable) -> None:
     monitoring.record_weights(run, len(run.history.epochs))
 
 
-def _report(run: Run) -> None:
-    """Draws the run's page; the run is whole without it, whatever goes wrong there."""
+def _show(run: Run, name: str, draw: Callable[[Run], Any]) -> None:
+    """Draws what a person looks at; the run is whole without it, whatever fails."""
+
+    def work() -> None:
+        draw(run)
+
     try:
-        _step(run, "report", lambda: _draw(run))
+        _step(run, name, work)
     except Exception as error:
         say(
-            f"warning: no {reporting.REPORT} ({error!r}); `tl-keras report "
-            f"{run.folder}` tries again"
+            f"warning: the step {name!r} failed ({error!r}): "
+            f"`tl-keras resume {run.folder}` tries again"
         )
-
-
-def _draw(run: Run) -> None:
-    """Draws the run's page."""
-    reporting.report(run)
 
 
 def _export(run: Run, folder: str) -> dict[str, Any]:

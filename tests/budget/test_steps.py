@@ -63,7 +63,7 @@ def test_run_does_what_its_plan_says(train):
     assert (plan.chosen.epochs, plan.chosen.views) == (5, 1)
     assert steps.asked_of(run.config) == plan.chosen
     assert 1 <= len(run.history.of("fine_tune")) <= 5
-    expected = "prepare plan head correct_epochs fine_tune evaluate report"
+    expected = "prepare plan head correct_epochs fine_tune evaluate board report"
     assert run.state.done == tuple(expected.split())
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from tl_keras.evaluation.board.projection import MOST_IMAGES
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -64,7 +66,7 @@ class Costs:
         head: Of the head phase, its features given.
         converting: Of an engine, before it runs.
         starting: Of fine-tuning, before its first epoch.
-        finishing: Of evaluation and export, but for the test images.
+        finishing: Of all steps behind the training, but for the test images.
         cuts: The boundaries to choose from, the deepest first; none where nothing is
             to be fine-tuned.
     """
@@ -107,8 +109,9 @@ class Costs:
 
     @property
     def last_steps(self) -> float:
-        """Returns how long evaluation and export take."""
-        return self.finishing + self.test * (self.decode + self.forward)
+        """Returns how long evaluation, TensorBoard's files and export take."""
+        images = self.test + min(self.test, MOST_IMAGES)
+        return self.finishing + images * (self.decode + self.forward)
 
     def seconds(self, recipe: Recipe) -> float:
         """Returns how long the rest of the run takes."""

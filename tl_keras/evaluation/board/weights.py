@@ -16,7 +16,7 @@ def of_head(classifier: Classifier | Network) -> Summary:
             are taken for the head.
     """
     return events.joined(
-        events.histogram(f"head/{weight.path}", keras.ops.convert_to_numpy(weight))
+        events.histogram(f"head/{weight.path}", weight.numpy())
         for layer in _layers(classifier)
         for weight in layer.weights
         if weight.dtype.startswith("float")
