@@ -58,6 +58,8 @@ def test_run_folder_holds_what_the_design_says(trained):
         "state.json",
         "history.csv",
         "metrics.json",
+        "reliability.png",
+        "abstention.png",
         "predictions.csv",
         "confusion_matrix.png",
         "model.weights.h5",
