@@ -50,6 +50,7 @@ def test_interval_of_the_gain_holds_the_truth_in_95_of_100_draws():
         (0.01, 0.05, "would likely help"),
         (-0.01, 0.005, "would hardly help"),
         (0.001, 0.005, "would hardly help"),
+        (-0.01, 0.02, "cannot be told on 90 test images"),
         (-0.02, 0.05, "cannot be told on 90 test images"),
     ],
 )
