@@ -35,6 +35,12 @@ def test_drop_is_that_of_the_probability():
     np.testing.assert_allclose(found[0], expected, atol=1e-6)
 
 
+def test_drop_of_a_place_is_the_mean_over_the_patches_that_cover_it():
+    found = occlusion.drops(brightness, ONE * 255, patch=2, stride=1)[0]
+    # All four patches of that pixel; two of the four of those beside it.
+    assert (found[2, 5], found[2, 4]) == (pytest.approx(0.5), pytest.approx(0.25))
+
+
 def test_class_that_gains_has_a_negative_drop_and_no_heat():
     classes = np.array([0])
     found = occlusion.drops(brightness, ONE * 255, classes, patch=2, stride=2)
