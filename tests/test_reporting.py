@@ -62,6 +62,14 @@ def test_page_has_the_worst_test_images_with_their_pictures(trained):
     assert found[0].loss == max(one.loss for one in found)
 
 
+def test_heat_map_is_shown_beside_its_own_image(trained, red):
+    worst = reporting.misses(trained, 3)
+    heat_maps = {worst[1].path: red.read_bytes(), "other.png": b""}
+    found = reporting.misses(trained, 3, heat_maps)
+    assert [one.overlay is None for one in found] == [True, False, True]
+    assert found[1].overlay.startswith("data:image/jpeg;base64,")
+
+
 def test_page_without_its_images_is_still_made(copied):
     state = replace(copied.state, root=str(copied.folder / "gone"))
     state.save(copied.folder / "state.json")

@@ -1,6 +1,7 @@
 """The page of a run, `report.html`: what the run folder knows, put together."""
 
 import os
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -84,13 +85,18 @@ def of_run(run: Run) -> Report:
     )
 
 
-def misses(run: Run, count: int) -> tuple[Miss, ...]:
+def misses(
+    run: Run, count: int, heat_maps: Mapping[str, bytes] | None = None
+) -> tuple[Miss, ...]:
     """Returns the test images with the greatest losses, the worst first.
 
     Args:
         run: An evaluated run. Without `predictions.csv` there are none.
         count: How many, at most.
+        heat_maps: PNG files of what spoke for the answers, by the images' paths in the
+            manifest; an image may have none.
     """
+    heat_maps = heat_maps or {}
     path = run.folder / PREDICTIONS
     if not path.is_file():
         return ()
@@ -103,7 +109,11 @@ def misses(run: Run, count: int) -> tuple[Miss, ...]:
             predicted=one.predicted,
             probability=one.probability,
             loss=one.loss,
+            wrong=one.wrong,
             picture=thumbnails.data_uri(root / one.path, background, side=SIDE),
+            overlay=thumbnails.of_png(heat_maps[one.path], side=SIDE)
+            if one.path in heat_maps
+            else None,
         )
         for one in losses.greatest(path, run.class_names, count, multi_label=several)
     )

@@ -40,6 +40,21 @@ def test_small_picture_is_not_made_larger(tmp_path):
     assert picture(tmp_path / "small.png").size == (8, 4)
 
 
+def test_picture_is_as_small_as_it_is_wanted(tmp_path):
+    Image.new("RGB", (1000, 500), RED).save(tmp_path / "wide.png")
+    _, _, content = data_uri(tmp_path / "wide.png", WHITE, side=60).partition(",")
+    assert Image.open(io.BytesIO(base64.b64decode(content))).size == (60, 30)
+
+
+def test_png_in_memory_becomes_a_small_picture():
+    file = io.BytesIO()
+    Image.new("RGB", (300, 600), RED).save(file, "PNG")
+    head, _, content = thumbnails.of_png(file.getvalue(), side=60).partition(",")
+    shown = Image.open(io.BytesIO(base64.b64decode(content)))
+    assert head == "data:image/jpeg;base64" and shown.size == (30, 60)
+    assert near(shown.getpixel((9, 9)), RED)
+
+
 def test_picture_is_turned_upright(tmp_path):
     turned = Image.Exif()
     turned[0x0112] = 6

@@ -77,6 +77,11 @@ def test_ticks_are_few_and_inside(high):
     assert all(chart.y.low <= tick <= chart.y.high for tick in chart.y.ticks)
 
 
+def test_ticks_are_round():
+    losses = [replace(one, loss=2.37) for one in small_report.epochs(validated=False)]
+    assert of_epochs(losses, "loss").y.ticks == (0, 0.5, 1, 1.5, 2)
+
+
 @pytest.mark.parametrize("many", [2, 3, 7, 40, 300])
 def test_ticks_of_epochs_are_whole_numbers(many):
     chart = of_epochs(small_report.epochs(0, many), "loss")

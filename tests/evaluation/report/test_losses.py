@@ -49,6 +49,21 @@ def test_image_without_any_label_has_a_loss(saved):
     assert found.loss == pytest.approx(math.log(2) / 3) and found.true == ""
 
 
+def test_order_of_the_labels_makes_no_answer_wrong(saved):
+    values = [[0.9, 0.9, 0.1], [0.9, 0.1, 0.1]]
+    path = saved(["label|path", "label|path"], values, multi_label=True)
+    found = greatest(path, NAMES, 2, multi_label=True)
+    assert [(one.path, one.wrong) for one in found] == [
+        ("1.png", True),
+        ("0.png", False),
+    ]
+
+
+def test_right_answer_is_not_called_wrong(saved):
+    path = saved(["path", "label"], [[0.9, 0.1, 0.0], [0.9, 0.1, 0.0]])
+    assert [one.wrong for one in greatest(path, NAMES, 2)] == [True, False]
+
+
 def test_probability_of_0_has_a_finite_loss(saved):
     (found,) = greatest(saved(["path"], [[0.0, 1.0, 0.0]]), NAMES, 1)
     assert math.isfinite(found.loss)

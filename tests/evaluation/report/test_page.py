@@ -236,6 +236,12 @@ def test_grad_cam_is_named_where_it_is_shown(html):
     assert "Grad-CAM" not in section(without, "misses")
 
 
+def test_only_wrong_answers_are_marked_as_wrong(html):
+    assert html.count('class="said"') == 14
+    misses = tuple(replace(one, wrong=False) for one in small_report.report().misses)
+    assert 'class="said"' not in page.render(small_report.report(misses=misses))
+
+
 def test_a_thousand_classes_stay_small():
     names = [f"a class of many words {number}" for number in range(1000)]
     html = page.render(small_report.report(metrics=small_report.metrics(names)))

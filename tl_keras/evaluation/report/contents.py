@@ -17,6 +17,7 @@ class Miss:
         predicted: What the classifier says.
         probability: Of what it says, in [0, 1].
         loss: Cross-entropy.
+        wrong: Whether it says something else than is true.
         picture: The image as a data URI; `None` where it cannot be drawn.
         overlay: The same with what the classifier looked at; `None` without one.
     """
@@ -26,6 +27,7 @@ class Miss:
     predicted: str
     probability: float
     loss: float
+    wrong: bool = True
     picture: str | None = None
     overlay: str | None = None
 

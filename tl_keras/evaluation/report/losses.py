@@ -24,6 +24,7 @@ class Loss:
         predicted: What the classifier says.
         probability: Of the most probable class, in [0, 1].
         loss: Cross-entropy in nats; with several labels its mean over the classes.
+        wrong: Whether other classes are said than are true, in whatever order.
     """
 
     path: str
@@ -31,6 +32,7 @@ class Loss:
     predicted: str
     probability: float
     loss: float
+    wrong: bool
 
 
 def greatest(
@@ -65,10 +67,11 @@ def _loss(row: list[str], places: dict[str, int], multi_label: bool) -> Loss:
     path, true, predicted, probability, *values = row
     numbers = [float(value) for value in values]
     if multi_label:
-        of_image = {places[name] for name in true.split(LABEL_SEPARATOR) if name}
-        right = [v if n in of_image else 1 - v for n, v in enumerate(numbers)]
+        own, said = (_places(label, places) for label in (true, predicted))
+        right = [v if n in own else 1 - v for n, v in enumerate(numbers)]
     else:
-        right = [numbers[places[true]]]
+        own, said = places[true], places[predicted]
+        right = [numbers[own]]
     each = [-math.log(max(value, TINY)) for value in right]
     return Loss(
         path=path,
@@ -76,4 +79,10 @@ def _loss(row: list[str], places: dict[str, int], multi_label: bool) -> Loss:
         predicted=predicted,
         probability=float(probability),
         loss=sum(each) / len(each),
+        wrong=own != said,
     )
+
+
+def _places(label: str, places: dict[str, int]) -> set[int]:
+    """Returns the classes in a label, which joins any number of them."""
+    return {places[name] for name in label.split(LABEL_SEPARATOR) if name}
