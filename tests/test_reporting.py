@@ -10,11 +10,13 @@ import pytest
 from conftest import draw_squares, tiny_config
 
 import tl_keras as tl
-from tl_keras import pipeline, reporting
+from tl_keras import explaining, pipeline, reporting
 from tl_keras.budget.costs import Costs, Recipe
 from tl_keras.budget.planning import Plan
 from tl_keras.config import Config
+from tl_keras.datasets.report import thumbnails
 from tl_keras.errors import StorageError, UsageError
+from tl_keras.evaluation import predictions
 from tl_keras.run import load_run
 from tl_keras.training.history import History
 
@@ -62,19 +64,27 @@ def test_page_has_the_worst_test_images_with_their_pictures(trained):
     assert found[0].loss == max(one.loss for one in found)
 
 
-def test_heat_map_is_shown_beside_its_own_image(trained, red):
-    worst = reporting.misses(trained, 3)
-    heat_maps = {worst[1].path: red.read_bytes(), "other.png": b""}
-    found = reporting.misses(trained, 3, heat_maps)
-    assert [one.overlay is None for one in found] == [True, False, True]
-    assert found[1].overlay.startswith("data:image/jpeg;base64,")
+def test_heat_map_is_shown_beside_its_own_image(trained):
+    found = reporting.misses(trained, 3)
+    assert all(one.overlay.startswith("data:image/jpeg;base64,") for one in found)
+    said = predictions.load(trained.folder / "predictions.csv", trained.class_names)
+    one = explaining.top_losses(trained, count=3, predicted=said)[1]
+    assert found[1].path == one.judged.path
+    assert found[1].overlay == thumbnails.of_png(one.overlay, side=reporting.SIDE)
 
 
-def test_page_without_its_images_is_still_made(copied):
+def test_predictions_of_another_run_are_refused(copied):
+    path = copied.folder / "predictions.csv"
+    path.write_text("\n".join(path.read_text().splitlines()[:-1]) + "\n")
+    with pytest.raises(StorageError, match="is of another run"):
+        tl.report(copied)
+
+
+def test_page_without_its_images_is_still_made(copied, capsys):
     state = replace(copied.state, root=str(copied.folder / "gone"))
     state.save(copied.folder / "state.json")
     said = text_of(tl.report(load_run(copied.folder)))
-    assert "no picture" in said
+    assert "no picture" in said and "no heat maps" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["predictions.csv", "history.csv"])
@@ -230,4 +240,4 @@ def test_page_that_cannot_be_drawn_does_not_lose_the_run(copied, monkeypatch, ca
     run = pipeline.resume(copied.folder)
     assert run.metrics["accuracy"] == 1.0 and "report" not in run.state.done
     shown = "".join(capsys.readouterr())
-    assert "no ink" in shown and f"tl-keras report {copied.folder}" in shown
+    assert "no ink" in shown and f"tl-keras resume {copied.folder}" in shown

@@ -1,23 +1,28 @@
 """The page of a run, `report.html`: what the run folder knows, put together."""
 
 import os
-from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import numpy as np
+
+from tl_keras import explaining
+from tl_keras.assessment import PREDICTIONS
 from tl_keras.budget import planning
 from tl_keras.config import Config
 from tl_keras.datasets.report import class_counts, templates, thumbnails
 from tl_keras.durations import readable
-from tl_keras.errors import UsageError
-from tl_keras.evaluation.report import card, losses, notes, page, usage
+from tl_keras.errors import StorageError, TlKerasError, UsageError
+from tl_keras.evaluation import predictions
+from tl_keras.evaluation.explanation import losses
+from tl_keras.evaluation.report import card, notes, page, usage
 from tl_keras.evaluation.report.contents import Miss, Report, Step
+from tl_keras.progress import say
 from tl_keras.run import METRICS, Run, load_run
 from tl_keras.training import phases
 from tl_keras.training.outputs import MULTI_LABEL
 
 REPORT = "report.html"
-PREDICTIONS = "predictions.csv"
 MISSES = 24
 # Sides of the pictures in the page, in pixels.
 SIDE = 160
@@ -85,23 +90,26 @@ def of_run(run: Run) -> Report:
     )
 
 
-def misses(
-    run: Run, count: int, heat_maps: Mapping[str, bytes] | None = None
-) -> tuple[Miss, ...]:
+def misses(run: Run, count: int) -> tuple[Miss, ...]:
     """Returns the test images with the greatest losses, the worst first.
+
+    Each with what speaks for the answer, as Grad-CAM sees it, where that can be drawn.
 
     Args:
         run: An evaluated run. Without `predictions.csv` there are none.
         count: How many, at most.
-        heat_maps: PNG files of what spoke for the answers, by the images' paths in the
-            manifest; an image may have none.
     """
-    heat_maps = heat_maps or {}
-    path = run.folder / PREDICTIONS
+    path, test = run.folder / PREDICTIONS, run.manifest.split("test")
     if not path.is_file():
         return ()
-    several = run.outputs == MULTI_LABEL
-    root, background = run.manifest.root, run.background
+    predicted = predictions.load(path, run.class_names)
+    if len(predicted) != len(test.rows):
+        raise StorageError(
+            f"{path} has {len(predicted):,} images, the test split "
+            f"{len(test.rows):,}: it is of another run."
+        )
+    found = losses.judge(test, predicted, run.class_names)[:count]
+    overlays = _overlays(run, predicted, count)
     return tuple(
         Miss(
             path=one.path,
@@ -109,14 +117,27 @@ def misses(
             predicted=one.predicted,
             probability=one.probability,
             loss=one.loss,
-            wrong=one.wrong,
-            picture=thumbnails.data_uri(root / one.path, background, side=SIDE),
-            overlay=thumbnails.of_png(heat_maps[one.path], side=SIDE)
-            if one.path in heat_maps
-            else None,
+            wrong=losses.is_wrong(one),
+            picture=thumbnails.data_uri(
+                test.root / one.path, run.background, side=SIDE
+            ),
+            overlay=overlays.get(one.path),
         )
-        for one in losses.greatest(path, run.class_names, count, multi_label=several)
+        for one in found
     )
+
+
+def _overlays(run: Run, predicted: np.ndarray, count: int) -> dict[str, str]:
+    """Returns pictures under their heat maps by path; none where that fails.
+
+    An image may be gone, and not every network has a last feature map.
+    """
+    try:
+        found = explaining.top_losses(run, count=count, predicted=predicted)
+    except TlKerasError as error:
+        say(f"{REPORT}: no heat maps. {error}")
+        return {}
+    return {one.judged.path: thumbnails.of_png(one.overlay, side=SIDE) for one in found}
 
 
 def made(run: Run) -> card.Made:

@@ -1,13 +1,15 @@
 """Predictions of files: a bad one is named and spoils no other."""
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tl_keras.config import Head
-from tl_keras.errors import DataError
+from tl_keras.datasets.manifest import Manifest, Row
+from tl_keras.errors import DataError, StorageError
 from tl_keras.evaluation import predictions
 from tl_keras.evaluation.decision import Decision
 from tl_keras.training.head import attach
@@ -98,3 +100,21 @@ def test_temperature_softens_the_probabilities_and_keeps_the_answer(backbone):
 def test_no_images_are_refused(manifest):
     with pytest.raises(DataError, match="holds no image that could be predicted"):
         predictions.probabilities(classify, manifest.with_rows(()), None)
+
+
+def test_saved_probabilities_are_loaded_whatever_the_classes_are_called(tmp_path):
+    # A class may be called as a column is.
+    names, path = ("path", "label", 'label,\n"x"'), tmp_path / "predictions.csv"
+    rows = tuple(Row(path=f"{n}.png", label=names[n]) for n in range(2))
+    values = np.array([[0.8, 0.1, 0.1], [0.5, 0.25, 0.25]])
+    manifest = Manifest(Path(), rows, names)
+    predictions.save(path, manifest, values, names, fold=[1, 2])
+    np.testing.assert_array_equal(predictions.load(path, names), values)
+
+
+@pytest.mark.parametrize("content", ["", "path,label\n", "x,y,z,p,a,b,d\n1,2,3\n"])
+def test_predictions_of_something_else_are_refused_by_name(tmp_path, content):
+    path = tmp_path / "predictions.csv"
+    path.write_text(content)
+    with pytest.raises(StorageError, match="predictions.csv cannot be read"):
+        predictions.load(path, ("a", "b", "c"))

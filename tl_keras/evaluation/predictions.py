@@ -17,13 +17,16 @@ from tl_keras.datasets import batches
 from tl_keras.datasets.checking.reasons import reason
 from tl_keras.datasets.manifest import LABEL_SEPARATOR, Manifest
 from tl_keras.datasets.square import Square
-from tl_keras.errors import DataError
+from tl_keras.errors import DataError, StorageError
 from tl_keras.evaluation.decision import UNDECIDED, Decision
 from tl_keras.files import write_text
 from tl_keras.progress import track
 from tl_keras.training import outputs
 
 BATCH_SIZE = 32
+# Columns of a file of predictions before the classes': path, label, predicted,
+# probability.
+BEFORE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,3 +221,28 @@ def save(
             [row.path, row.label, predicted_label, shown[best], *shown, *other]
         )
     write_text(path, text.getvalue())
+
+
+def load(path: Path, class_names: tuple[str, ...]) -> np.ndarray:
+    """Reads the probabilities that `save` wrote, in its manifest's order.
+
+    Args:
+        path: The file.
+        class_names: In the order of the columns.
+
+    Returns:
+        float64, `(images, classes)`, to six digits.
+
+    Raises:
+        StorageError: If the file cannot be read, or is of other classes.
+    """
+    end = BEFORE + len(class_names)
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            # By place: a class may be called `path`.
+            header, *rows = csv.reader(file)
+        if header[BEFORE:end] != list(class_names):
+            raise ValueError("it is of other classes")
+        return np.array([[float(value) for value in row[BEFORE:end]] for row in rows])
+    except (OSError, ValueError, csv.Error) as error:
+        raise StorageError(f"{path} cannot be read: {error!r}.") from None
