@@ -86,3 +86,11 @@ def test_long_line_is_not_broken(piped):
 def test_messages_go_to_standard_error(capsys):
     progress.say("working")
     assert capsys.readouterr().out == ""
+
+
+def test_hushed_work_says_nothing_and_what_follows_does(piped):
+    with pytest.raises(KeyboardInterrupt), progress.hushed():
+        progress.say("inside")
+        raise KeyboardInterrupt
+    progress.say("behind")
+    assert piped.getvalue() == "behind\n"

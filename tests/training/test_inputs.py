@@ -165,3 +165,36 @@ def test_disk_that_is_too_small_is_the_caches_business_otherwise(
     noted, _ = fits
     Inputs(classifier, manifest, config).at(1)
     assert not noted
+
+
+def test_splits_take_their_rows_of_all_images_computed_at_once(
+    classifier, manifest, config, asked
+):
+    config = config.override(augment={"views": 2})
+    alone = Inputs(classifier, manifest, config)
+    whole = Inputs(classifier, manifest, config, whole=manifest)
+    asked.clear()
+    pairs = zip((*whole.of_head(), *whole.at(1)), (*alone.of_head(), *alone.at(1)))
+    assert {what for what, _ in asked[:2]} == {"all images"}
+    for found, expected in pairs:
+        assert len(found.views) == len(expected.views)
+        np.testing.assert_array_equal(found.labels, expected.labels)
+        for one, other in zip(found.views, expected.views):
+            np.testing.assert_allclose(one, other, atol=2e-3)
+
+
+def test_test_images_are_held_out_as_the_part_that_trains_takes_them(
+    classifier, manifest, config
+):
+    read = Inputs(classifier, manifest, config, whole=manifest)
+    test = manifest.split("test")
+    for unfreeze, shape in ((0, (8,)), (1, (8, 8, 6))):
+        found = read.held_out(unfreeze)
+        assert found.labels.tolist() == test.labels()
+        assert found.views[0].shape == (len(test.rows), *shape)
+    assert read.held_out("all") is None
+
+
+def test_nothing_is_held_out_where_nothing_is_kept(classifier, manifest, config):
+    config = config.override(cache={"store": "none"})
+    assert Inputs(classifier, manifest, config, whole=manifest).held_out(0) is None

@@ -3,8 +3,8 @@
 import dataclasses
 import os
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,32 @@ class Matched:
 
     rows: tuple[tuple[Row, ...], tuple[Row, ...]]
     left_out: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of two runs.
+
+    Attributes:
+        name: `A` or `B`.
+        run: The run.
+    """
+
+    name: str
+    run: Run
+
+    @cached_property
+    def tests(self) -> dict[str, Row]:
+        """Its test images by the sha256 of their files; of equal files the first."""
+        found: dict[str, Row] = {}
+        for row in self.run.manifest.split("test").rows:
+            found.setdefault(row.sha256, row)
+        return found
+
+    @cached_property
+    def seen(self) -> set[str]:
+        """The contents of all images that it was trained on."""
+        return _seen(self.run)
 
 
 def compare(
@@ -127,20 +153,18 @@ def _in_both_tests(a: Model, b: Model) -> Matched:
                 f"{model.path} is an export, which has no test images of its own: give "
                 "a SOURCE of labelled images, too."
             )
-    tests = [_by_content(run.manifest.split("test").rows) for run in (a, b)]
-    seen = [_seen(run) for run in (a, b)]
+    one, other = Side("A", a), Side("B", b)
     left_out: Counter[str] = Counter()
     pairs = []
-    for content, row in tests[0].items():
-        other = tests[1].get(content)
-        reason = _reason(row, other, seen, ("B", "A"), a, b)
+    for content, row in one.tests.items():
+        reason = _reason(row, one, other)
         if reason:
             left_out[reason] += 1
         else:
-            pairs.append((row, other))
-    for content, row in tests[1].items():
-        if content not in tests[0]:
-            left_out[_reason(row, None, seen[::-1], ("A", "B"), b, a)] += 1
+            pairs.append((row, other.tests[content]))
+    for content, row in other.tests.items():
+        if content not in one.tests:
+            left_out[_reason(row, other, one)] += 1
     if not pairs:
         reasons = ", ".join(f"{count} {name}" for name, count in left_out.items())
         raise DataError(
@@ -150,31 +174,17 @@ def _in_both_tests(a: Model, b: Model) -> Matched:
     return Matched(tuple(zip(*pairs)), dict(left_out))
 
 
-def _reason(
-    row: Row,
-    other: Row | None,
-    seen: list[set[str]],
-    names: tuple[str, str],
-    own: Run,
-    another: Run,
-) -> str:
-    """Returns why a test image of one run cannot be used; empty if it can.
-
-    Args:
-        row: Of the run's test split.
-        other: Of the other run's; `None` where it is not there.
-        seen: What the run, and the other, were trained on.
-        names: Of the other run, and of the run.
-        own: The run.
-        another: The other.
-    """
-    if _contents(row) & seen[1]:
-        return f"of {names[1]}'s test that {names[0]} was trained on"
-    if other is None:
-        return f"of {names[1]}'s test that {names[0]} does not test"
-    if _contents(row) & seen[0]:
-        return f"of {names[1]}'s test that it was trained on itself"
-    if set(own.manifest.classes_of(row)) != set(another.manifest.classes_of(other)):
+def _reason(row: Row, own: Side, other: Side) -> str:
+    """Returns why a test image of one run cannot be used; empty if it can."""
+    twin = other.tests.get(row.sha256)
+    if _contents(row) & other.seen:
+        return f"of {own.name}'s test that {other.name} was trained on"
+    if twin is None:
+        return f"of {own.name}'s test that {other.name} does not test"
+    if _contents(row) & own.seen:
+        return f"of {own.name}'s test that it was trained on itself"
+    labels = own.run.manifest.classes_of(row), other.run.manifest.classes_of(twin)
+    if set(labels[0]) != set(labels[1]):
         return "that have another label in the other run"
     return ""
 
@@ -223,14 +233,6 @@ def _right(model: Model, manifest: Manifest) -> np.ndarray:
     if manifest.multi_label:
         return ((predicted > 0.5) == (truth > 0.5)).all(axis=1)
     return predicted.argmax(axis=1) == truth
-
-
-def _by_content(rows: Iterable[Row]) -> dict[str, Row]:
-    """Returns rows by the sha256 of their files; of equal files the first."""
-    found: dict[str, Row] = {}
-    for row in rows:
-        found.setdefault(row.sha256, row)
-    return found
 
 
 def _contents(row: Row) -> set[str]:

@@ -45,3 +45,19 @@ def test_all_rows_are_one_array_without_a_copy(rows):
 
 def test_rows_of_an_array_are_that_array():
     np.testing.assert_array_equal(Rows.of(ARRAY), ARRAY)
+
+
+def test_chosen_rows_are_those_of_their_places():
+    array = np.arange(12, dtype=np.float32).reshape(6, 2)
+    chosen = Rows.of(array).at(np.array([5, 0, 3]))
+    assert len(chosen) == 3 and chosen.shape == (3, 2)
+    np.testing.assert_array_equal(chosen[1:3], array[[0, 3]])
+    np.testing.assert_array_equal(chosen.take(np.array([2, 0])), array[[3, 5]])
+    np.testing.assert_array_equal(np.asarray(chosen), array[[5, 0, 3]])
+    assert np.asarray(chosen, np.float64).dtype == np.float64
+
+
+def test_chosen_rows_are_chosen_from_again():
+    array = np.arange(6)
+    chosen = Rows.of(array).at(np.array([5, 0, 3])).at(np.array([2, 1]))
+    np.testing.assert_array_equal(np.asarray(chosen), [3, 0])
