@@ -145,8 +145,9 @@ def test_page_is_dark_where_the_reader_wants_it(chromium, page_file):
         assert page.evaluate(script) != dark
 
 
-def test_print_shows_all_rows(chromium, page_file):
-    with browser.opened(chromium, page_file) as page:
+def test_print_shows_all_rows(chromium, tmp_path):
+    metrics = small_report.metrics([f"class number {n}" for n in range(40)])
+    with browser.opened(chromium, written(tmp_path, metrics=metrics)) as page:
         page.emulate_media(media="print")
         assert page.locator(".tall").last.evaluate(
             "box => box.scrollHeight <= box.clientHeight"
