@@ -127,7 +127,7 @@ def test_head_alone_stays_the_head_alone():
 def test_budget_too_small_for_the_head_says_how_long_that_takes():
     lines = plan(10).lines()
     assert "Not even the head alone fits" in lines[1]
-    assert "about 39 s in all" in lines[1]
+    assert "about 40 s in all" in lines[1]
 
 
 def test_plan_says_what_more_time_would_give():
