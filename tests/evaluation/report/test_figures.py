@@ -35,6 +35,12 @@ def test_accuracy_of_several_labels_has_another_name():
     assert scalars(OLD, multi_label=True)[0].name == "Exact match"
 
 
+def test_figures_over_all_labels_are_of_several_labels_alone():
+    for several in (False, True):
+        found = scalars(OLD | {"micro_f1": 0.8}, multi_label=several)
+        assert ("F1, micro" in [one.name for one in found]) == several
+
+
 def test_columns_without_any_value_are_left_out():
     assert list(class_columns(OLD)) == ["images", "precision", "recall", "f1"]
     assert "roc_auc" in class_columns(small_report.metrics())

@@ -83,6 +83,9 @@ class Pair:
 def scalars(metrics: Mapping[str, Any], *, multi_label: bool = False) -> list[Figure]:
     """Returns the figures that are known, in a fixed order.
 
+    Those over all labels together are left out where an image has one: all of them are
+    the accuracy.
+
     Args:
         metrics: As `metrics.json` holds them.
         multi_label: Whether an image has any number of classes.
@@ -99,6 +102,7 @@ def scalars(metrics: Mapping[str, Any], *, multi_label: bool = False) -> list[Fi
         )
         for key, (name, says) in words.items()
         if metrics.get(key) is not None
+        and (multi_label or not key.startswith("micro_"))
     ]
 
 
