@@ -157,6 +157,7 @@ def neighbours(
     wrong = [one for one in judged if losses.is_wrong(one)][:count]
     if not wrong:
         return []
+    sure = neighbourhood.sure(test.targets(run.class_names), predicted)
     chosen = test.with_rows(test.rows[one.row] for one in wrong)
     of_batch = features.of_batch(run.classifier)
     queries, training = (
@@ -170,6 +171,7 @@ def neighbours(
         Wrong(
             judged=one,
             thumbnail=own[number],
+            sure=bool(sure[one.row]),
             neighbours=tuple(
                 Neighbour(
                     path=train.rows[place].path,

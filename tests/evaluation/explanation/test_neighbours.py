@@ -13,7 +13,7 @@ TRAINING = RANDOM.normal(size=(50, 7)).astype(np.float32)
 QUERIES = RANDOM.normal(size=(9, 7)).astype(np.float32)
 
 
-def wrong(*labels, predicted="dog"):
+def wrong(*labels, predicted="dog", sure=True):
     """Returns a cat that is predicted as something else, and its neighbours."""
     judged = Judged(
         row=0, path="a", true="cat", predicted=predicted, probability=0.9, loss=2.3
@@ -22,7 +22,7 @@ def wrong(*labels, predicted="dog"):
         Neighbour(path="b", label=label, distance=0.1, thumbnail=b"")
         for label in labels
     )
-    return Wrong(judged=judged, thumbnail=b"", neighbours=near)
+    return Wrong(judged=judged, thumbnail=b"", neighbours=near, sure=sure)
 
 
 def test_nearest_are_those_of_the_smallest_angle():
@@ -78,6 +78,30 @@ def test_label_is_doubted_where_most_neighbours_agree(labels, votes, suspected):
     assert (found.votes, found.suspected) == (votes, suspected)
     assert found.statement.endswith("label error?") == suspected
     assert found.statement.startswith(f"{votes} of the {len(labels)} nearest")
+
+
+def test_label_is_not_doubted_by_an_unsure_prediction():
+    found = wrong("dog", "dog", "dog", sure=False)
+    assert found.votes == 3 and not found.suspected
+
+
+def test_prediction_is_sure_that_reaches_its_class_s_usual_probability():
+    labels = np.array([0, 0, 1, 1])
+    predicted = np.array([[0.9, 0.1], [0.4, 0.6], [0.5, 0.5], [0.1, 0.9]])
+    # Of class 0 it is 0.65 on average, of class 1 0.7.
+    found = neighbours.sure(labels, predicted)
+    assert found.tolist() == [True, False, False, True]
+
+
+def test_prediction_of_a_class_without_images_is_not_sure():
+    assert not neighbours.sure(np.array([0]), np.array([[0.1, 0.9]])).any()
+
+
+def test_each_of_several_predicted_labels_has_to_be_sure():
+    targets = np.array([[1, 1], [1, 0], [0, 1]])
+    predicted = np.array([[0.9, 0.6], [0.7, 0.2], [0.9, 0.9]])
+    # The first label is 0.8 on average where it is true, the second 0.75.
+    assert neighbours.sure(targets, predicted).tolist() == [False, False, True]
 
 
 def test_order_of_several_labels_does_not_matter():

@@ -78,7 +78,12 @@ def test_sheet_shows_each_image_beside_its_heat_map(tmp_path, images):
 
 def test_sheet_shows_all_neighbours(tmp_path):
     near = Neighbour(path="b", label="dog", distance=0.1, thumbnail=one_colour(BLUE))
-    one = Wrong(judged=judged(), thumbnail=one_colour(RED), neighbours=5 * (near,))
+    one = Wrong(
+        judged=judged(),
+        thumbnail=one_colour(RED),
+        neighbours=5 * (near,),
+        sure=True,
+    )
     sheets.draw_neighbours([one, one], tmp_path / "near.png")
     assert count(tmp_path / "near.png", RED) == 2
     assert count(tmp_path / "near.png", BLUE) == 10

@@ -38,10 +38,12 @@ class Wrong:
         judged: The image and what the classifier says of it.
         thumbnail: The image, as a PNG file's bytes.
         neighbours: The nearest first.
+        sure: Whether the prediction is a sure one: see `sure`.
     """
 
     judged: Judged
     thumbnail: bytes
+    sure: bool
     neighbours: tuple[Neighbour, ...]
 
     @property
@@ -52,8 +54,12 @@ class Wrong:
 
     @property
     def suspected(self) -> bool:
-        """Whether most are: then the image's own label may be the wrong one."""
-        return 2 * self.votes > len(self.neighbours)
+        """Whether most are and it is sure: the image's own label may be wrong, then.
+
+        Of a network that was fine-tuned the neighbours nearly always agree with the
+        prediction: they alone say little.
+        """
+        return self.sure and 2 * self.votes > len(self.neighbours)
 
     @property
     def statement(self) -> str:
@@ -63,6 +69,32 @@ class Wrong:
             f"labelled as was predicted"
         )
         return f"{said}: label error?" if self.suspected else said
+
+
+def sure(targets: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Tells which predictions are as sure as those of images that are of that class.
+
+    The same measure as in confident learning (see `evaluation.label_errors`): the class
+    is at least as probable as on the images labelled with it, on average; with several
+    labels an image each class that is predicted.
+
+    Args:
+        targets: Class indices, `(images,)`, or 1 at each image's classes and 0
+            elsewhere, `(images, classes)`.
+        predicted: Probabilities, `(images, classes)`.
+
+    Returns:
+        bool, `(images,)`.
+    """
+    if targets.ndim == 2:
+        truth, said = targets > 0.5, predicted > 0.5
+    else:
+        one = np.eye(predicted.shape[1], dtype=bool)
+        truth, said = one[targets], one[predicted.argmax(axis=1)]
+    images = truth.sum(axis=0)
+    usual = np.full(len(images), np.inf)
+    np.divide((predicted * truth).sum(axis=0), images, out=usual, where=images > 0)
+    return (~said | (predicted >= usual)).all(axis=1)
 
 
 def nearest(
