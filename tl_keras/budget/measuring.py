@@ -76,8 +76,9 @@ class Measuring:
             converting=converting,
             starting=starting,
             # The evaluation calls what is traced already; the features of the images
-            # that TensorBoard shows are another network.
-            finishing=(1 + exported * EXPORTS_TRACES) * tracing,
+            # that TensorBoard shows are another network, and so are the page's heat
+            # maps.
+            finishing=(2 + exported * EXPORTS_TRACES) * tracing,
             cuts=cuts,
         )
 
