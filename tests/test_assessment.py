@@ -122,7 +122,7 @@ def test_run_that_is_not_evaluated_yet_says_so(trained, tmp_path):
     with pytest.raises(UsageError, match=r"no metrics.json yet.*tl-keras resume"):
         run.export(tmp_path / "out")
     (run.folder / "metrics.json").write_text("{")
-    with pytest.raises(StorageError, match=r"metrics.json cannot be read"):
+    with pytest.raises(StorageError, match=r"metrics.json: JSONDecodeError"):
         _ = run.metrics
 
 

@@ -82,16 +82,15 @@ class Run:
             UsageError: If the run is not evaluated yet.
             StorageError: If the file is damaged.
         """
-        path = self.folder / METRICS
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            return json.loads((self.folder / METRICS).read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise UsageError(
                 f"{self.folder} has no {METRICS} yet: finish it by "
                 f"`tl-keras resume {self.folder}`."
             ) from None
         except (OSError, ValueError) as error:
-            raise StorageError(f"{path} cannot be read: {error!r}.") from None
+            raise StorageError(f"{self.folder / METRICS}: {error!r}.") from None
 
     @property
     def class_names(self) -> tuple[str, ...]:
