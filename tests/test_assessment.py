@@ -10,7 +10,7 @@ from conftest import COLOURS, draw_squares
 
 import tl_keras as tl
 from tl_keras import assessment
-from tl_keras.errors import DataError
+from tl_keras.errors import DataError, StorageError, UsageError
 from tl_keras.evaluation.decision import Decision
 from tl_keras.run import load_run
 
@@ -74,6 +74,56 @@ def test_too_few_validation_images_are_said_and_change_nothing(again, capsys):
     assert run.decision == Decision()
     assert "too few to fit a temperature" in run.metrics["warnings"][0]
     assert "warning: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"calibrate": True}, {"calibrate": True, "min_confidence": 0.6}],
+    ids=["temperature", "both"],
+)
+def test_without_validation_images_it_is_said_that_nothing_was_fitted(trained, asked):
+    run = load_run(trained.folder)
+    rows = [row for row in run.manifest.rows if row.split != "validation"]
+    run.__dict__["manifest"] = run.manifest.with_rows(rows)
+    run.__dict__["config"] = run.config.override(evaluation=asked)
+    decision, doubts = assessment.decide(run)
+    assert decision == Decision(threshold=asked.get("min_confidence"))
+    assert len(doubts) == 1 and "no validation images" in doubts[0]
+
+
+def test_model_that_gives_no_numbers_is_refused_before_anything_is_fitted(
+    trained, tmp_path
+):
+    run = load_run(shutil.copytree(trained.folder, tmp_path / "copy"))
+    run.settle(run.config.override(evaluation={"calibrate": True}))
+    run.__dict__["logits"] = lambda manifest: np.full((len(manifest.rows), 3), np.nan)
+    with pytest.raises(DataError, match="logit of image 0, class 0 is nan"):
+        assessment.assess(run)
+    assert not (run.folder / "decision.json").exists()
+
+
+def test_run_in_which_nothing_is_trained_has_no_figures(trained, red, tmp_path):
+    """Its head is random: what it says would look like an answer."""
+    run = load_run(shutil.copytree(trained.folder, tmp_path / "copy"))
+    (run.folder / "model.weights.h5").unlink()
+    for work in (
+        lambda: assessment.evaluate(run, trained.manifest.root),
+        lambda: assessment.evaluate(run, trained.manifest.root, tta="flips"),
+        lambda: run.predict([red]),
+        lambda: run.export(tmp_path / "out"),
+    ):
+        with pytest.raises(UsageError, match="Nothing is trained in .*tl-keras resume"):
+            work()
+
+
+def test_run_that_is_not_evaluated_yet_says_so(trained, tmp_path):
+    run = load_run(shutil.copytree(trained.folder, tmp_path / "copy"))
+    (run.folder / "metrics.json").unlink()
+    with pytest.raises(UsageError, match=r"no metrics.json yet.*tl-keras resume"):
+        run.export(tmp_path / "out")
+    (run.folder / "metrics.json").write_text("{")
+    with pytest.raises(StorageError, match=r"metrics.json: JSONDecodeError"):
+        _ = run.metrics
 
 
 def test_given_threshold_is_that_of_the_run(again):

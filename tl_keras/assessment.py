@@ -68,9 +68,10 @@ def decide(run: Run) -> tuple[Decision, list[str]]:
     asked, kind = run.config.evaluation, run.outputs
     least = asked.min_confidence
     validation = run.manifest.split("validation")
-    if not (asked.calibrate or asked.target_accuracy) or not validation.rows:
+    fitted = asked.calibrate or asked.target_accuracy is not None
+    if not fitted or not validation.rows:
         missing = ["There are no validation images: nothing was fitted on them."]
-        return Decision(threshold=least), [] if least else missing
+        return Decision(threshold=least), missing if fitted else []
     logits = run.logits(validation).astype(float)
     targets = validation.targets(run.class_names)
     temperature, doubts = 1.0, []
@@ -108,11 +109,13 @@ def evaluate(
         they are of its predictions, and `tta` says what it gained and cost.
 
     Raises:
-        UsageError: If `tta` is unknown.
+        UsageError: If `tta` is unknown, or nothing is trained in the run yet.
         DataError: If a file is bad or of a class that the model does not know, or
             there is none.
     """
     views.named(tta)
+    if isinstance(model, Run):
+        model.require_trained()
     data = judging(model, bad_files)
     findings = check.check(sources.find(source, data, training=False), data)
     check.tell(findings)

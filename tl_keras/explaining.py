@@ -77,7 +77,7 @@ def test_probabilities(run: Run) -> np.ndarray:
     Raises:
         UsageError: If there are no test images, or nothing is trained.
     """
-    _require_trained(run)
+    run.require_trained()
     return run.probabilities(_test(run))
 
 
@@ -150,7 +150,7 @@ def neighbours(
     """
     require(count >= 1, "top", "at least 1", count)
     require(nearest >= 1, "nearest", "at least 1", nearest)
-    _require_trained(run)
+    run.require_trained()
     test, train = _test(run), run.manifest.split("train")
     predicted = run.probabilities(test) if predicted is None else predicted
     judged = losses.judge(test, predicted, run.class_names)
@@ -211,21 +211,8 @@ def _asked(
     chosen = lookup(METHODS, method, "method")
     numbers = {name: number for number, name in enumerate(run.class_names)}
     wanted = None if class_name is None else lookup(numbers, class_name, "class")
-    _require_trained(run)
+    run.require_trained()
     return chosen(run, layer), wanted
-
-
-def _require_trained(run: Run) -> None:
-    """Refuses a run whose classifier is still random.
-
-    Raises:
-        UsageError: If it is.
-    """
-    if not run.has_weights:
-        raise UsageError(
-            f"Nothing is trained in {run.folder} yet. Go on with it by "
-            f"`tl-keras resume {run.folder}`."
-        )
 
 
 def _classes(predicted: np.ndarray, wanted: int | None) -> np.ndarray:

@@ -12,13 +12,13 @@ from tl_keras.budget import planning
 from tl_keras.config import Config
 from tl_keras.datasets.report import class_counts, templates, thumbnails
 from tl_keras.durations import readable
-from tl_keras.errors import StorageError, TlKerasError, UsageError
+from tl_keras.errors import StorageError, TlKerasError
 from tl_keras.evaluation import predictions
 from tl_keras.evaluation.explanation import losses
 from tl_keras.evaluation.report import card, notes, page, usage
 from tl_keras.evaluation.report.contents import Miss, Report, Step
 from tl_keras.progress import say
-from tl_keras.run import METRICS, Run, load_run
+from tl_keras.run import Run, load_run
 from tl_keras.training import phases
 from tl_keras.training.outputs import MULTI_LABEL
 
@@ -61,11 +61,6 @@ def of_run(run: Run) -> Report:
         UsageError: If the run is not evaluated yet.
         StorageError: If a file of the run cannot be read.
     """
-    if not (run.folder / METRICS).is_file():
-        raise UsageError(
-            f"{run.folder} has no {METRICS} yet: finish it by "
-            f"`tl-keras resume {run.folder}`."
-        )
     config, state, metrics = run.config, run.state, run.metrics
     splits = class_counts.by_split(run.manifest.rows)
     ways = usage.of_export(state.export) if state.export else None

@@ -17,7 +17,7 @@ from tl_keras.config import Config
 from tl_keras.datasets.images import decode_and_resize
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.square import Square
-from tl_keras.errors import UsageError
+from tl_keras.errors import StorageError, UsageError
 from tl_keras.evaluation import predictions
 from tl_keras.evaluation.decision import Decision
 from tl_keras.evaluation.predictions import Prediction
@@ -76,8 +76,21 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """The figures on the test images, from `metrics.json`."""
-        return json.loads((self.folder / METRICS).read_text(encoding="utf-8"))
+        """The figures on the test images, from `metrics.json`.
+
+        Raises:
+            UsageError: If the run is not evaluated yet.
+            StorageError: If the file is damaged.
+        """
+        try:
+            return json.loads((self.folder / METRICS).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UsageError(
+                f"{self.folder} has no {METRICS} yet: finish it by "
+                f"`tl-keras resume {self.folder}`."
+            ) from None
+        except (OSError, ValueError) as error:
+            raise StorageError(f"{self.folder / METRICS}: {error!r}.") from None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -135,6 +148,14 @@ class Run:
         """Tells whether a phase was finished."""
         return (self.folder / WEIGHTS).is_file()
 
+    def require_trained(self) -> None:
+        """Raises a `UsageError` where the classifier is still random."""
+        if not self.has_weights:
+            raise UsageError(
+                f"Nothing is trained in {self.folder} yet. Go on with it by "
+                f"`tl-keras resume {self.folder}`."
+            )
+
     def finish(self, step: str, seconds: float, **changes: Any) -> None:
         """Notes that a step is done."""
         self.state.after(step, seconds, **changes).save(self.folder / STATE)
@@ -166,7 +187,12 @@ class Run:
         return predictions.probabilities(call, manifest, self.square)
 
     def predict(self, paths: Iterable[str | Path]) -> list[Prediction]:
-        """Predicts image files; a bad one gets an `error` and spoils no other."""
+        """Predicts image files; a bad one gets an `error` and spoils no other.
+
+        Raises:
+            UsageError: If nothing is trained yet.
+        """
+        self.require_trained()
         decode = tf.function(lambda content: decode_and_resize(content, self.square))
         return predictions.of_files(
             paths,
@@ -188,9 +214,11 @@ class Run:
             The export; `.path` is the version's folder.
 
         Raises:
+            UsageError: If the run is not trained and evaluated yet.
             ExportError: If it computes something else than the trained model.
             StorageError: If the folder cannot be written.
         """
+        self.require_trained()
         exportable = Exportable(
             model=self.classifier.model,
             outputs=self.classifier.outputs,

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tl_keras.errors import DataError
 from tl_keras.evaluation import abstention
 
 # Of 100 answers the surer ones are right more often: all above 0.75.
@@ -133,3 +134,18 @@ def test_labels_each_get_the_threshold_that_they_need():
     targets[:, 1] ^= np.abs(rows[:, 1] - 0.5) < 0.2
     found, _ = fit(rows, targets * 1.0, kind="multi_label", target=1.0)
     assert found["a"] == 0.0 and found["b"] == pytest.approx(0.7, abs=0.01)
+
+
+@pytest.mark.parametrize("per_class", [False, True])
+def test_probability_that_is_no_number_is_refused(per_class):
+    rows = np.tile([0.9, 0.1], (50, 1))
+    rows[3] = np.nan
+    with pytest.raises(DataError, match="probability of image 3, class 0"):
+        abstention.fit(
+            rows,
+            np.zeros(50, int),
+            ("a", "b"),
+            target=0.9,
+            per_class=per_class,
+            kind="multi_class",
+        )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, softmax
 
+from tl_keras.errors import DataError
 from tl_keras.evaluation import calibration
 
 
@@ -117,3 +118,12 @@ def test_error_before_is_that_of_the_other_confidence():
     )
     shown = found["ece"], found["ece_before"], found["temperature"]
     assert shown == pytest.approx((0.0, 0.4, 3.0))
+
+
+@pytest.mark.parametrize("kind", ["multi_class", "binary", "multi_label"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_logit_that_is_no_number_is_refused(kind, value):
+    logits, targets = overconfident(kind, images=50)
+    logits[7, 0] = value
+    with pytest.raises(DataError, match="logit of image 7, class 0"):
+        calibration.fit(logits, targets, kind)

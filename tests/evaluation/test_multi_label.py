@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy.special import expit
 from sklearn import metrics as reference
 
 from tl_keras.evaluation.decision import Decision
@@ -129,3 +130,18 @@ def test_image_is_known_where_every_label_is():
     probabilities[0, 3] = 0.4
     found = compute(targets, probabilities, NAMES, decision=Decision(threshold=0.8))
     assert found["abstention"]["coverage"] == 0.75
+
+
+@pytest.mark.parametrize("temperature", [0.05, 0.1, 0.2, 0.5, 2.0])
+def test_error_before_calibration_is_right_or_left_out(temperature):
+    random = np.random.default_rng(0)
+    logits = random.normal(0, 1.5, (400, 5)).astype(np.float32)
+    targets = (random.random(logits.shape) < expit(logits)).astype(float)
+    names = tuple("abcde")
+    warm = expit(logits / np.float32(temperature))
+    decision = Decision(temperature=temperature)
+    found = compute(targets, warm, names, decision=decision)
+    plain = compute(targets, expit(logits), names)["calibration"]["ece"]
+    before = found["calibration"]["ece_before"]
+    assert before is None or before == pytest.approx(plain, abs=1e-3)
+    assert (before is None) == (temperature < 0.4)

@@ -49,6 +49,18 @@ def test_missing_file_has_an_error(files, tmp_path):
     assert found[0].error == "No such file or directory" and found[1].label == "cat"
 
 
+def test_file_of_which_the_model_says_nothing_has_an_error(files):
+    def broken(contents):
+        rows = classify(contents)
+        rows[[b"dog" in content for content in contents]] = np.nan
+        return rows
+
+    found = predictions.of_files(files[:2], broken, NAMES)
+    assert found[0].label == "cat" and found[0].known
+    assert (found[1].label, found[1].probability, found[1].known) == (None, None, False)
+    assert "no numbers" in found[1].error
+
+
 def test_probabilities_go_by_class_name(files):
     found = predictions.of_files(files[:1], classify, NAMES)
     assert found[0].probabilities == {"cat": 0.75, "dog": 0.25}

@@ -204,6 +204,15 @@ def test_export_that_cannot_run_alone_fails(tmp_path):
         verify._run(tmp_path, [b"x"], np.zeros((1, 4, 4, 3), np.uint8))
 
 
+def test_class_names_may_be_of_any_script(trained, red, tmp_path):
+    names = ("blå", "grün", "猫")
+    facts = {"outputs": trained.outputs}
+    named = dataclasses.replace(exportable(trained), class_names=names, facts=facts)
+    export = savedmodel.export(named, tmp_path / "out", ExportConfig())
+    assert tl.load(export.path).predict([red])[0].label == "猫"
+    assert (export.path / "labels.txt").read_text(encoding="utf-8").split() == [*names]
+
+
 def test_probabilities_that_are_no_numbers_fail(trained, tmp_path, monkeypatch):
     test = trained.manifest.split("test")
     nothing = np.full((len(test.rows), 3), np.nan, np.float32)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tl_keras.evaluation import decision
+from tl_keras.evaluation import decision, soundness
 from tl_keras.training.outputs import MULTI_LABEL
 
 # A threshold that keeps fewer validation images was not chosen but drawn.
@@ -85,7 +85,11 @@ def fit(
     Returns:
         The threshold, or thresholds by name; `None` where no threshold reaches the
         target: then every image is known. And warnings.
+
+    Raises:
+        DataError: If a probability is no number.
     """
+    soundness.require_numbers(probabilities, "probability")
     if kind == MULTI_LABEL:
         right = ((probabilities > 0.5) == (targets > 0.5)).all(axis=1)
     else:

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit, log_softmax, logit, logsumexp, softmax
 
+from tl_keras.evaluation import soundness
 from tl_keras.training.outputs import MULTI_CLASS, MULTI_LABEL
 
 BINS = 15
@@ -98,7 +99,11 @@ def fit(logits: np.ndarray, targets: np.ndarray, kind: str) -> tuple[float, list
     Returns:
         The temperature, in [0.05, 20], and warnings. It is 1 with fewer than 20
         images.
+
+    Raises:
+        DataError: If a logit is no number.
     """
+    soundness.require_numbers(logits, "logit")
     images = len(logits)
     if images < FEWEST:
         return 1.0, [

@@ -14,6 +14,9 @@ from tl_keras.training.outputs import MULTI_LABEL
 THRESHOLD = 0.5
 # A probability of exactly 0 or 1 that is wrong would make the loss infinite.
 TINY = 1e-7
+# Below this temperature labels above that probability had another one before it than
+# what float32 gives back.
+COLD, SURE = 0.4, 1 - 2.0**-22
 # What is of images with one class only.
 UNDEFINED = ("top_3", "top_5", "balanced_accuracy", "kappa", "matthews")
 
@@ -42,7 +45,8 @@ def compute(
         `ranking.label_precision`. `calibration` is over all single labels and the
         certainty of each, of being there or of not being there. `top_3`, `top_5`,
         `balanced_accuracy`, `kappa` and `matthews` are `None`, and there is no
-        confusion matrix.
+        confusion matrix. `ece_before` is `None`, too, where the temperature is so low
+        that the probabilities before it cannot be told any more.
 
     Raises:
         DataError: If targets or probabilities are none.
@@ -85,7 +89,9 @@ def _calibration(
 ) -> dict[str, Any]:
     """Returns how far the labels' certainties are from their accuracy."""
     before, temperature = None, decision.temperature
-    if temperature != 1:
+    # Of a label that is 1 in float32 a low temperature leaves nothing to go back to.
+    lost = temperature < COLD and (probabilities > SURE).any()
+    if temperature != 1 and not lost:
         plain = without_temperature(probabilities, temperature, MULTI_LABEL)
         before = np.maximum(plain, 1 - plain)
     return calibration.summary(

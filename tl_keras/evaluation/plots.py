@@ -1,5 +1,6 @@
 """Pictures of a run's result."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from matplotlib.figure import Figure
 from tl_keras.files import replacing
 
 LONGEST_NAME = 24
+MOST_NAMES = 60
 BLUE = "#2a6fb0"
 
 
@@ -29,9 +31,11 @@ def confusion_matrix(
     figure = Figure(figsize=(side + 0.8, side), dpi=110, layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    names = [_short(name) for name in class_names]
-    axes.set_xticks(range(total), names, rotation=45, ha="right")
-    axes.set_yticks(range(total), names)
+    # More names would lie on one another.
+    places = range(0, total, -(-total // MOST_NAMES))
+    names = [_short(class_names[place]) for place in places]
+    axes.set_xticks(places, names, rotation=45, ha="right")
+    axes.set_yticks(places, names)
     axes.set_xlabel("Predicted")
     axes.set_ylabel("True")
     low, high = metrics["accuracy_interval"]
@@ -108,11 +112,14 @@ def coverage(metrics: dict[str, Any], path: Path) -> None:
 
 def _short(name: str) -> str:
     """Returns a name that fits beside an axis, `$` as it is."""
+    name = " ".join(name.split())
     name = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
     return name.replace("$", r"\$")
 
 
 def _save(figure: Figure, path: Path) -> None:
     """Writes a PNG file in one step."""
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, warnings.catch_warnings():
+        # The font has few of the world's characters: it draws a box for the others.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")
         figure.savefig(temporary, format="png")

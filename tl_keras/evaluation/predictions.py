@@ -27,6 +27,7 @@ BATCH_SIZE = 32
 # Columns of a file of predictions before the classes': path, label, predicted,
 # probability.
 BEFORE = 4
+NO_NUMBERS = "the model's probabilities are no numbers: its weights are broken"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +152,7 @@ def _of_batch_of_files(
     """Classifies a batch at once, or file by file where one of them is bad.
 
     Returns:
-        Each path with its probabilities, or with what is wrong with the file.
+        Each path with its probabilities, or with why it has none.
     """
     try:
         rows = classify([Path(path).read_bytes() for path in paths])
@@ -164,7 +165,11 @@ def _of_batch_of_files(
         known = isinstance(error, OSError)
         why = error.strerror or str(error) if known else reason(error)
         return [(paths[0], why)]
-    return list(zip(paths, rows))
+    numbers = np.isfinite(rows).all(axis=1)
+    return [
+        (path, row if sound else NO_NUMBERS)
+        for path, row, sound in zip(paths, rows, numbers)
+    ]
 
 
 def _prediction(

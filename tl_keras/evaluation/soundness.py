@@ -24,7 +24,7 @@ def one_class(
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
     found = _probabilities(probabilities, class_names)
     _require_shape(labels, (len(found),), "labels", "(images,)")
-    _require_numbers(labels, "label")
+    require_numbers(labels, "label")
     whole = np.equal(np.mod(labels, 1), 0)
     _refuse(~whole, labels, "label", "a class index is a whole number")
     classes = len(class_names)
@@ -57,7 +57,7 @@ def any_classes(
     targets, probabilities = np.asarray(targets), np.asarray(probabilities)
     found = _probabilities(probabilities, class_names)
     _require_shape(targets, found.shape, "targets", "(images, classes)")
-    _require_numbers(targets, "target")
+    require_numbers(targets, "target")
     odd = (targets != 0) & (targets != 1)
     _refuse(odd, targets, "target", "a label is there (1) or not (0)")
     return targets.astype(bool), found
@@ -72,7 +72,7 @@ def _probabilities(values: np.ndarray, class_names: tuple[str, ...]) -> np.ndarr
         )
     if not len(values):
         raise DataError("There are no images to evaluate: give at least one.")
-    _require_numbers(values, "probability")
+    require_numbers(values, "probability")
     outside = (values < 0) | (values > 1 + TOLERANCE)
     rule = "it has to be in [0, 1]: give probabilities, no logits"
     _refuse(outside, values, "probability", rule)
@@ -90,8 +90,16 @@ def _require_shape(
         )
 
 
-def _require_numbers(values: np.ndarray, what: str) -> None:
-    """Refuses what is no number, and numbers that are none."""
+def require_numbers(values: np.ndarray, what: str) -> None:
+    """Refuses what is no number, and numbers that are none.
+
+    Args:
+        values: Of each image, or of each image and class.
+        what: One of them, in a word.
+
+    Raises:
+        DataError: If one is NaN or infinite; it names the first such image.
+    """
     if not (np.issubdtype(values.dtype, np.number) or values.dtype == bool):
         raise DataError(f"A {what} must be a number. Received: {values.dtype} values")
     rule = "it has to be finite: look for NaN in the images or the weights"

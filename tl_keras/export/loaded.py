@@ -21,6 +21,8 @@ from tl_keras.progress import track
 LABELS_FILE = "labels.txt"
 EXPORT_FILE = "export.json"
 MODEL_FILE = "saved_model.pb"
+# What a prediction takes from the manifest.
+NEEDED = ("class_names", "image_size", "resize", "background", "outputs")
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,21 @@ class Export:
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """What `export.json` holds: backbone, metrics, versions, comparison."""
-        return json.loads((self.path / EXPORT_FILE).read_text(encoding="utf-8"))
+        """What `export.json` holds: backbone, metrics, versions, comparison.
+
+        Raises:
+            ExportError: If it is damaged.
+        """
+        path = self.path / EXPORT_FILE
+        try:
+            facts = json.loads(path.read_text(encoding="utf-8"))
+            missing = [name for name in NEEDED if name not in dict(facts)]
+            if missing:
+                raise ValueError(f"no {missing[0]!r} in it")
+        except (OSError, ValueError, TypeError) as error:
+            why = f"{path} cannot be read: {error!r}. Export the run anew."
+            raise ExportError(why) from None
+        return facts
 
     @property
     def background(self) -> tuple[int, ...]:

@@ -39,7 +39,10 @@ def main() -> None:
         pixels=np.concatenate([part["probabilities"] for part in from_pixels]),
         bytes_known=np.concatenate([part["known"] for part in from_bytes]),
         pixels_known=np.concatenate([part["known"] for part in from_pixels]),
-        labels=np.concatenate([part["label"] for part in from_bytes]).astype(str),
+        # TensorFlow's texts are UTF-8; NumPy would take them for ASCII.
+        labels=np.array(
+            [label.decode() for part in from_bytes for label in part["label"].numpy()]
+        ),
         bad_image_refused=refuses_bad_image(classify, files[0]),
         alone=np.array("tl_keras" not in sys.modules),
     )
