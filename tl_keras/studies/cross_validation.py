@@ -1,5 +1,6 @@
 """Cross-validation: every image is tested by a network that never saw it."""
 
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -211,16 +212,27 @@ def _conclude(
 def summary(results: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Returns mean, standard deviation and 95 % interval of the folds' figures.
 
+    A figure that is undefined in a fold has none: a mean of the others would be of
+    other images. Intervals end where the figure's range does.
+
     Args:
         results: Of each fold of all repeats.
     """
     share = float(np.mean([one["test"] / one["train"] for one in results]))
-    names = [name for name in AVERAGED if name in results[0]]
     found: dict[str, dict[str, Any]] = {"mean": {}, "sd": {}, "interval": {}}
-    for name in names:
-        values = [one[name] for one in results]
+    for name in AVERAGED:
+        values = [one.get(name) for one in results]
+        known = [value for value in values if value is not None]
+        if len(known) < len(values):
+            if known:
+                lacking = len(values) - len(known)
+                say(f"{name} is undefined in {lacking} of {len(values)} folds: no mean")
+            continue
         found["mean"][name], found["sd"][name] = resampling.spread(values)
-        found["interval"][name] = list(resampling.interval(values, share))
+        low, high = resampling.interval(values, share)
+        # All but the loss are shares; with few folds the interval is wide.
+        highest = math.inf if name == "loss" else 1.0
+        found["interval"][name] = [max(0.0, low), min(highest, high)]
     return found
 
 
