@@ -15,6 +15,7 @@ from tl_keras.config import Config
 from tl_keras.datasets import split
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.sources.finding import Source, title
+from tl_keras.errors import DataError
 from tl_keras.evaluation import label_errors, predictions, resampling
 from tl_keras.evaluation.label_errors import Suspect
 from tl_keras.fields import require
@@ -137,7 +138,23 @@ def deal(
     for repeat in range(repeats):
         dealt = split.folds(manifest, folds, config.data.split_seed + repeat)
         for number, one in enumerate(dealt, start=1):
-            yield Fold(repeat + 1, number, split.deal(one, config.data, tell=False))
+            yield Fold(repeat + 1, number, _with_validation(one, config, number))
+
+
+def _with_validation(fold: Manifest, config: Config, number: int) -> Manifest:
+    """Returns a fold with validation images out of its training images.
+
+    Raises:
+        DataError: If a class is missing in a part of it.
+    """
+    try:
+        return split.deal(fold, config.data, tell=False)
+    except DataError as error:
+        cure = "fewer folds, another data.split_seed, or data.validation: 0"
+        raise DataError(
+            f"Fold {number} cannot be trained and tested on every class. Try {cure}. "
+            f"In that fold: {error}"
+        ) from None
 
 
 def _without_splits(manifest: Manifest) -> Manifest:
@@ -180,7 +197,10 @@ def _conclude(
     results: list[dict[str, Any]],
 ) -> CrossValidation:
     """Writes what all folds say together."""
-    predicted = [np.load(_folder_of(folder, one) / PROBABILITIES) for one in folds]
+    predicted = [
+        parts.array(_folder_of(folder, one) / PROBABILITIES, len(one.places))
+        for one in folds
+    ]
     repeats = max(one.repeat for one in folds)
     names = manifest.class_names
     # By repeat, then in the manifest's order.
