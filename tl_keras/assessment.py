@@ -16,6 +16,7 @@ from tl_keras.evaluation import (
     multi_label,
     plots,
     predictions,
+    soundness,
     views,
 )
 from tl_keras.evaluation.decision import UNDECIDED, Decision
@@ -181,3 +182,27 @@ def figures(
     compute = multi_label.compute if manifest.multi_label else metrics.compute
     targets = manifest.targets(class_names)
     return compute(targets, predicted, class_names, decision=decision)
+
+
+def right(
+    manifest: Manifest, predicted: np.ndarray, class_names: tuple[str, ...]
+) -> np.ndarray:
+    """Tells of each image whether all that is said of it is right.
+
+    Args:
+        manifest: The images.
+        predicted: Their class probabilities.
+        class_names: In the order of the probabilities.
+
+    Returns:
+        bool `(images,)`.
+
+    Raises:
+        DataError: If the probabilities are none: the highest of NaN is no answer.
+    """
+    targets = manifest.targets(class_names)
+    if manifest.multi_label:
+        truth, found = soundness.any_classes(targets, predicted, class_names)
+        return ((found > multi_label.THRESHOLD) == truth).all(axis=1)
+    labels, _ = soundness.one_class(targets, predicted, class_names)
+    return np.asarray(predicted).argmax(axis=1) == labels

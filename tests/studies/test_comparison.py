@@ -168,3 +168,23 @@ def test_what_is_no_model_is_refused_in_a_line(trained, capsys):
     said = capsys.readouterr().err
     assert "'no/such/run' is neither a run folder nor an export" in said
     assert said.count("\n") == 1
+
+
+def test_predictions_that_are_no_numbers_are_refused(trained, other, monkeypatch):
+    class Broken(Run):
+        def probabilities(self, manifest):
+            return np.full_like(super().probabilities(manifest), np.nan)
+
+    with pytest.raises(DataError, match="image 0, class 0 is nan: it has to be finite"):
+        compare(trained, Broken(other().folder))
+
+
+def test_class_that_the_source_lacks_is_said(trained, other, tmp_path, capsys):
+    for row in trained.manifest.split("test").rows:
+        if row.label != "red":
+            target = tmp_path / "new" / row.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(trained.manifest.root / row.path, target)
+    compare(trained, other(), tmp_path / "new")
+    said = capsys.readouterr().err
+    assert "no image of the source is of 'red', which A knows" in said

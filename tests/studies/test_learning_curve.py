@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tl_keras.errors import UsageError
+from tl_keras.errors import DataError, UsageError
 from tl_keras.studies import learning_curve as module
 from tl_keras.studies import trainer, updates
 from tl_keras.studies.learning_curve import learning_curve
@@ -172,3 +172,14 @@ def test_few_images_get_enough_updates(config, images, batch, epochs):
     found = updates.enough(config, images).scratch
     assert (found.batch_size, found.epochs) == (batch, epochs)
     assert found.patience == round(15 * epochs / 30)
+
+
+def test_predictions_that_are_no_numbers_are_refused(curve, monkeypatch):
+    probabilities = trainer.Trainer.probabilities
+
+    def broken(self, manifest, folder):
+        return np.full_like(probabilities(self, manifest, folder), np.nan)
+
+    monkeypatch.setattr(trainer.Trainer, "probabilities", broken)
+    with pytest.raises(DataError, match="image 0, class 0 is nan: it has to be finite"):
+        curve(sizes=[1], repeats=1)

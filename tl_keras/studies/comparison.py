@@ -8,8 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tl_keras import assessment, pipeline
 from tl_keras.datasets import sources
 from tl_keras.datasets.checking import check
@@ -26,6 +24,7 @@ from tl_keras.training.outputs import MULTI_LABEL
 Model = Run | Export
 # Splits of a run that its training has seen.
 SEEN = ("train", "validation")
+NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,8 @@ def compare(
     for model, rows in zip(models, matched.rows):
         root = model.manifest.root if source is None else Path()
         manifest = Manifest(root, rows, model.class_names, kinds[0])
-        answers.append(_right(model, manifest))
+        predicted = model.probabilities(manifest)
+        answers.append(assessment.right(manifest, predicted, model.class_names))
     found = paired.compute(Pairs.of(*answers))
     names = {"a": str(_folder(models[0])), "b": str(_folder(models[1]))}
     return {**names, **found, "left_out": matched.left_out}
@@ -204,6 +204,12 @@ def _of_source(models: tuple[Model, Model], source: Source, bad_files: str) -> M
     kept = list(manifest.rows)
     for name, model in zip("AB", models):
         manifest.targets(model.class_names)
+        missing = set(model.class_names) - set(manifest.counts())
+        if missing:
+            say(
+                f"warning: no image of the source is of {_some(missing)}, which {name} "
+                "knows: how good it is on them stays open"
+            )
         if isinstance(model, Export):
             say(
                 f"{name} is an export: whether it was trained on these images cannot "
@@ -226,13 +232,11 @@ def _of_source(models: tuple[Model, Model], source: Source, bad_files: str) -> M
     return Matched((rows, rows), dict(left_out))
 
 
-def _right(model: Model, manifest: Manifest) -> np.ndarray:
-    """Tells of each image whether all that a model says of it is right."""
-    truth = manifest.targets(model.class_names)
-    predicted = model.probabilities(manifest)
-    if manifest.multi_label:
-        return ((predicted > 0.5) == (truth > 0.5)).all(axis=1)
-    return predicted.argmax(axis=1) == truth
+def _some(names: set[str]) -> str:
+    """Returns the first of some names in quotes, and how many more there are."""
+    shown, left = sorted(names)[:NAMED], len(names) - NAMED
+    more = f" and {left} more" if left > 0 else ""
+    return ", ".join(map(repr, shown)) + more
 
 
 def _contents(row: Row) -> set[str]:

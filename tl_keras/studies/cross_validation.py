@@ -1,5 +1,6 @@
 """Cross-validation: every image is tested by a network that never saw it."""
 
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from tl_keras.config import Config
 from tl_keras.datasets import split
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.sources.finding import Source, title
+from tl_keras.errors import DataError
 from tl_keras.evaluation import label_errors, predictions, resampling
 from tl_keras.evaluation.label_errors import Suspect
 from tl_keras.fields import require
@@ -136,7 +138,23 @@ def deal(
     for repeat in range(repeats):
         dealt = split.folds(manifest, folds, config.data.split_seed + repeat)
         for number, one in enumerate(dealt, start=1):
-            yield Fold(repeat + 1, number, split.deal(one, config.data, tell=False))
+            yield Fold(repeat + 1, number, _with_validation(one, config, number))
+
+
+def _with_validation(fold: Manifest, config: Config, number: int) -> Manifest:
+    """Returns a fold with validation images out of its training images.
+
+    Raises:
+        DataError: If a class is missing in a part of it.
+    """
+    try:
+        return split.deal(fold, config.data, tell=False)
+    except DataError as error:
+        cure = "fewer folds, another data.split_seed, or data.validation: 0"
+        raise DataError(
+            f"Fold {number} cannot be trained and tested on every class. Try {cure}. "
+            f"In that fold: {error}"
+        ) from None
 
 
 def _without_splits(manifest: Manifest) -> Manifest:
@@ -179,7 +197,10 @@ def _conclude(
     results: list[dict[str, Any]],
 ) -> CrossValidation:
     """Writes what all folds say together."""
-    predicted = [np.load(_folder_of(folder, one) / PROBABILITIES) for one in folds]
+    predicted = [
+        parts.array(_folder_of(folder, one) / PROBABILITIES, len(one.places))
+        for one in folds
+    ]
     repeats = max(one.repeat for one in folds)
     names = manifest.class_names
     # By repeat, then in the manifest's order.
@@ -211,16 +232,27 @@ def _conclude(
 def summary(results: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Returns mean, standard deviation and 95 % interval of the folds' figures.
 
+    A figure that is undefined in a fold has none: a mean of the others would be of
+    other images. Intervals end where the figure's range does.
+
     Args:
         results: Of each fold of all repeats.
     """
     share = float(np.mean([one["test"] / one["train"] for one in results]))
-    names = [name for name in AVERAGED if name in results[0]]
     found: dict[str, dict[str, Any]] = {"mean": {}, "sd": {}, "interval": {}}
-    for name in names:
-        values = [one[name] for one in results]
+    for name in AVERAGED:
+        values = [one.get(name) for one in results]
+        known = [value for value in values if value is not None]
+        if len(known) < len(values):
+            if known:
+                lacking = len(values) - len(known)
+                say(f"{name} is undefined in {lacking} of {len(values)} folds: no mean")
+            continue
         found["mean"][name], found["sd"][name] = resampling.spread(values)
-        found["interval"][name] = list(resampling.interval(values, share))
+        low, high = resampling.interval(values, share)
+        # All but the loss are shares; with few folds the interval is wide.
+        highest = math.inf if name == "loss" else 1.0
+        found["interval"][name] = [max(0.0, low), min(highest, high)]
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tl_keras import preparation
+from tl_keras import assessment, preparation
 from tl_keras.config import Config
 from tl_keras.datasets import split
 from tl_keras.datasets.manifest import Manifest
@@ -180,22 +180,15 @@ def _train(point: Point, trainer: Trainer, folder: Path) -> np.ndarray:
 
     def work(folder: Path) -> dict[str, Any]:
         predicted = trainer.probabilities(point.manifest, folder)
-        right = _right(point.manifest.split("test"), predicted)
+        test = point.manifest.split("test")
+        right = assessment.right(test, predicted, test.class_names)
         with replacing(folder / RIGHT) as temporary:
             np.save(temporary, right, allow_pickle=False)
         train = len(point.manifest.split("train").rows)
         return {"train": train, "accuracy": float(right.mean())}
 
     parts.part(inner, work)
-    return np.load(inner / RIGHT, allow_pickle=False)
-
-
-def _right(test: Manifest, predicted: np.ndarray) -> np.ndarray:
-    """Tells of each test image whether all that is said of it is right."""
-    truth = test.targets(test.class_names)
-    if test.multi_label:
-        return ((predicted > 0.5) == (truth > 0.5)).all(axis=1)
-    return predicted.argmax(axis=1) == truth
+    return parts.array(inner / RIGHT, len(point.manifest.split("test").rows))
 
 
 def _conclude(

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tl_keras.config import Config
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.errors import StorageError, UsageError
@@ -83,6 +85,27 @@ def part(folder: Path, work: Callable[[Path], Mapping[str, Any]]) -> dict[str, A
     return found
 
 
+def array(path: Path, images: int) -> np.ndarray:
+    """Reads what a finished part keeps of its test images.
+
+    Args:
+        path: The `.npy` file, in the part's folder.
+        images: How many rows it has to have.
+
+    Raises:
+        StorageError: If it is missing or damaged, or of another number of images.
+    """
+    try:
+        found = np.load(path, allow_pickle=False)
+        if found.ndim == 0 or len(found) != images:
+            raise ValueError(f"shape {found.shape} for {images} images")
+    except (OSError, ValueError, EOFError) as error:
+        raise StorageError(
+            f"{path} cannot be read: {error!r}. Remove its folder to repeat the part."
+        ) from None
+    return found
+
+
 def of_many(config: Config) -> Config:
     """Returns the config of trainings of which many are made.
 
@@ -146,7 +169,10 @@ def _read(path: Path) -> dict[str, Any]:
         StorageError: If it is damaged.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError("it holds no names and values")
+        return found
     except (OSError, ValueError) as error:
         raise StorageError(
             f"{path} cannot be read: {error!r}. Remove it to repeat its part."

@@ -122,7 +122,10 @@ def accuracy_of_folds(figures: dict[str, Any]) -> str:
     shown = f"{min(pooled):.3f}"
     if max(pooled) > min(pooled):
         shown += f" to {max(pooled):.3f} over the repeats"
+    # That over folds has no width where all folds are equally good.
+    lows, highs = zip(*(one["accuracy_interval"] for one in figures["pooled"]))
     return (
         f"Accuracy {figures['mean']['accuracy']:.3f} in the mean over folds (95 % "
-        f"interval {low:.3f} to {high:.3f}); all images together: {shown}."
+        f"interval {low:.3f} to {high:.3f}); all images together: {shown} (Wilson's "
+        f"interval {min(lows):.3f} to {max(highs):.3f})."
     )
