@@ -11,7 +11,7 @@ from PIL import Image
 import tl_keras as tl
 from tl_keras import explaining
 from tl_keras.datasets.images import decode_and_resize
-from tl_keras.errors import UsageError
+from tl_keras.errors import DataError, UsageError
 from tl_keras.evaluation import predictions
 from tl_keras.evaluation.explanation import gradcam, occlusion, sheets
 from tl_keras.run import Run
@@ -188,3 +188,15 @@ def test_without_a_wrong_prediction_there_are_no_neighbours(trained, test):
 def test_number_below_one_is_refused(trained, work):
     with pytest.raises(UsageError, match="`top` must be at least 1. Received: 0"):
         work(trained, count=0)
+
+
+def test_predictions_that_are_no_numbers_are_refused(trained, red, wrong, monkeypatch):
+    wrong[1] = np.nan
+    with pytest.raises(DataError, match=f"of 1 of {len(wrong)} images are no numbers"):
+        explaining.top_losses(trained, predicted=wrong)
+    with pytest.raises(DataError, match="no numbers"):
+        explaining.neighbours(trained, predicted=wrong)
+    # A cached property.
+    monkeypatch.setitem(vars(trained), "classify", lambda _: np.full((1, 3), np.nan))
+    with pytest.raises(DataError, match="no numbers"):
+        tl.explain(trained, [red])

@@ -15,7 +15,7 @@ from tl_keras.budget.costs import Costs, Recipe
 from tl_keras.budget.planning import Plan
 from tl_keras.config import Config
 from tl_keras.datasets.report import thumbnails
-from tl_keras.errors import StorageError, UsageError
+from tl_keras.errors import DataError, StorageError, UsageError
 from tl_keras.evaluation import predictions
 from tl_keras.run import load_run
 from tl_keras.training.history import History
@@ -243,3 +243,13 @@ def test_page_that_cannot_be_drawn_does_not_lose_the_run(copied, monkeypatch, ca
     assert run.metrics["accuracy"] == 1.0 and "report" not in run.state.done
     shown = "".join(capsys.readouterr())
     assert "no ink" in shown and f"tl-keras resume {copied.folder}" in shown
+
+
+def test_failed_step_is_told_in_plain_words(copied, capsys):
+    def fail(run):
+        raise DataError("no such image")
+
+    pipeline._show(copied, "other", fail)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "the step 'other' failed (no such image)" in said
+    assert "other" not in copied.state.done

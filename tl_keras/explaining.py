@@ -47,6 +47,7 @@ def explain(
 
     Raises:
         UsageError: If a name is unknown, or the run has no weights yet.
+        DataError: If a prediction is no number.
     """
     return list(each(run, paths, method=method, layer=layer, class_name=class_name))
 
@@ -253,7 +254,7 @@ def _explain(
 ) -> dict[str, Explanation]:
     """Explains a batch of good images, by path."""
     pixels = np.stack(list(images.values()))
-    predicted = run.classify(pixels)
+    predicted = losses.numbers(run.classify(pixels))
     classes = _classes(predicted, wanted)
     several, names = run.outputs == MULTI_LABEL, run.class_names
     return {

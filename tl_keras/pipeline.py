@@ -13,7 +13,7 @@ from tl_keras import assessment, monitoring, preparation, reporting
 from tl_keras.budget import planning, steps
 from tl_keras.config import Config
 from tl_keras.datasets.sources.finding import Source, title
-from tl_keras.errors import UsageError
+from tl_keras.errors import TlKerasError, UsageError
 from tl_keras.export.loaded import Export, find_export
 from tl_keras.progress import say
 from tl_keras.run import (
@@ -166,8 +166,10 @@ def _show(run: Run, name: str, draw: Callable[[Run], Any]) -> None:
     try:
         _step(run, name, work)
     except Exception as error:
+        clear = isinstance(error, TlKerasError | OSError)
+        why = str(error) if clear else repr(error)
         say(
-            f"warning: the step {name!r} failed ({error!r}): "
+            f"warning: the step {name!r} failed ({why}): "
             f"`tl-keras resume {run.folder}` tries again"
         )
 

@@ -19,7 +19,7 @@ def folder(trained, tmp_path):
 
 def test_image_gets_a_picture_and_a_line(capsys, folder, red):
     assert main(["explain", str(folder), str(red)]) == 0
-    picture = np.asarray(Image.open(folder / "explanations" / "0.png"))
+    picture = np.asarray(Image.open(folder / "explanations" / "0_gradcam.png"))
     (found,) = explaining.explain(explaining.Run(folder), [red])
     np.testing.assert_array_equal(picture, found.overlay)
     assert "Heat of" in capsys.readouterr().out
@@ -31,7 +31,9 @@ def test_options_reach_the_explanation(capsys, folder, red, tmp_path):
     assert main(["explain", str(folder), str(red), *flags, "--out", str(out)]) == 0
     asked = {"layer": "block1", "class_name": "blue"}
     (found,) = explaining.explain(explaining.Run(folder), [red], **asked)
-    np.testing.assert_array_equal(np.asarray(Image.open(out / "0.png")), found.overlay)
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(out / "0_gradcam.png")), found.overlay
+    )
 
 
 def test_files_of_one_name_get_pictures_of_their_own(capsys, folder, red):
@@ -39,10 +41,31 @@ def test_files_of_one_name_get_pictures_of_their_own(capsys, folder, red):
     assert main(["explain", str(folder), str(red), str(other), "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["overlay"] for row in rows] == [
-        str(folder / "explanations" / name) for name in ("0.png", "0_2.png")
+        str(folder / "explanations" / name)
+        for name in ("0_gradcam.png", "0_gradcam_2.png")
     ]
     pixels = [np.asarray(Image.open(row["overlay"])) for row in rows]
     assert not np.array_equal(*pixels)
+
+
+def test_images_are_never_written_over(capsys, folder, red, tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    names = ("a.png", "a.jpg", "a_gradcam.png")
+    for name in names:
+        shutil.copy(red, photos / name)
+    paths = [str(photos / name) for name in names]
+    assert main(["explain", str(folder), *paths[1:], "--out", str(photos)]) == 0
+    # The first one is not even named.
+    assert all((photos / name).read_bytes() == red.read_bytes() for name in names)
+    assert (photos / "a_gradcam_2.png").is_file()
+
+
+def test_methods_keep_their_pictures_apart(capsys, folder, red):
+    for method in ("gradcam", "occlusion"):
+        assert main(["explain", str(folder), str(red), "--method", method]) == 0
+    assert (folder / "explanations" / "0_gradcam.png").is_file()
+    assert (folder / "explanations" / "0_occlusion.png").is_file()
 
 
 def test_bad_image_fails_the_command_but_not_the_others(capsys, folder, red, tmp_path):

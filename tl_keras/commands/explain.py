@@ -1,6 +1,7 @@
 """`tl-keras explain`: where predictions come from, and what wrong ones are like."""
 
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 FOLDER = "explanations"
 TOP_LOSSES, NEIGHBOURS = "top_losses.png", "neighbours.png"
 METHODS = ["gradcam", "occlusion"]
-# Leaves room for a number and a suffix in 255 bytes, four a letter.
+# Leaves room for the method, a number and a suffix in 255 bytes, four a letter.
 LONGEST_STEM = 55
 
 
@@ -78,9 +79,11 @@ def _explain_images(
 ) -> int:
     """Explains image files: a picture and a line each."""
     explaining = load("tl_keras.explaining")
-    rows, taken = [], set()
+    # With `--out` in the images' folder, none of them may be written over.
+    rows, taken = [], {_one_name(Path(path)) for path in paths}
     for one in explaining.each(run, paths, **asked):
-        path = None if one.error else _free(out, Path(one.path).stem, taken)
+        name = f"{Path(one.path).stem[:LONGEST_STEM]}_{asked['method']}"
+        path = None if one.error else _free(out, name, taken)
         if path:
             _save(one, path)
         rows.append(_row(one, path))
@@ -94,13 +97,19 @@ def _explain_images(
     return 1 if bad else 0
 
 
-def _free(folder: Path, stem: str, taken: set[Path]) -> Path:
+def _free(folder: Path, stem: str, taken: set[str]) -> Path:
     """Returns a file name that no other image of this call has."""
-    stem = stem[:LONGEST_STEM]
     names = [f"{stem}.png", *(f"{stem}_{n}.png" for n in range(2, len(taken) + 3))]
-    path = next(folder / name for name in names if folder / name not in taken)
-    taken.add(path)
+    path = next(
+        folder / name for name in names if _one_name(folder / name) not in taken
+    )
+    taken.add(_one_name(path))
     return path
+
+
+def _one_name(path: Path) -> str:
+    """Returns what two names of one file share, also where case does not count."""
+    return os.path.realpath(path).casefold()
 
 
 def _save(one: "Explanation", path: Path) -> None:

@@ -3,10 +3,12 @@
 import io
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from tl_keras.evaluation.board import examples
 from tl_keras.evaluation.board.examples import CELL, LINE, MARGIN, RIGHT, WRONG, Example
+from tl_keras.evaluation.explanation import sheets
 
 
 def example(label="cat", predicted="cat", probability=0.5):
@@ -62,3 +64,32 @@ def test_long_name_stays_below_its_image():
     sheet = opened(examples.grid([blank], [long]))
     assert sheet.shape[1] == CELL + 2 * MARGIN
     assert (sheet[:, -MARGIN + 2 :] == 255).all()
+
+
+@pytest.mark.parametrize("one, other", [("Кот", "Дом"), ("é", "ž"), ("√", "≠")])
+def test_names_in_other_letters_can_be_told_apart(one, other):
+    blank = np.zeros((8, 8, 3), np.uint8)
+    first, second = (
+        examples.grid([blank], [example(name, name)]) for name in (one, other)
+    )
+    assert not np.array_equal(opened(first), opened(second))
+
+
+def test_wrong_sign_is_one_that_the_font_has():
+    unknown = examples.readable(examples.FONT_SIZE).getmask("\U0010fffd")
+    sign = examples.readable(examples.FONT_SIZE).getmask("\u2260")
+    assert bytes(sign) != bytes(unknown)
+
+
+def test_huge_name_is_cut_before_it_is_measured(monkeypatch):
+    measured = []
+
+    def font(size):
+        made = sheets.readable(size)
+        length = made.getlength
+        made.getlength = lambda text: measured.append(len(text)) or length(text)
+        return made
+
+    monkeypatch.setattr(examples, "readable", font)
+    examples.grid([np.zeros((8, 8, 3), np.uint8)], [example("W" * 10_000)])
+    assert max(measured) <= CELL + len("…") + 1

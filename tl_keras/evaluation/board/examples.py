@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from tl_keras.datasets.report.names import visible
+from tl_keras.evaluation.explanation.sheets import readable, shortened
 
 MOST, COLUMNS = 12, 3
 # In pixels. TensorBoard shows a sheet some 350 wide, in which this can still be read.
@@ -89,22 +90,13 @@ def _cell(pixels: np.ndarray) -> Image.Image:
 
 def _write_below(sheet: Image.Image, corner: tuple[int, int], example: Example) -> None:
     """Writes truth and prediction below a cell; colour is not the only sign."""
-    write, font = ImageDraw.Draw(sheet), ImageFont.load_default(FONT_SIZE)
+    write, font = ImageDraw.Draw(sheet), readable(FONT_SIZE)
     left, top = corner
     sign, colour = ("=", RIGHT) if example.right else ("\u2260", WRONG)
     probability = f"{example.probability:.2f}"
-    truth = _fitting(f"true: {visible(example.label)}", font, CELL)
-    room = CELL - font.getlength(f" {probability}")
-    found = _fitting(f"{sign} {visible(example.predicted)}", font, room)
+    truth = shortened(f"true: {visible(example.label)}", font, CELL)
+    room = CELL - math.ceil(font.getlength(f" {probability}"))
+    found = shortened(f"{sign} {visible(example.predicted)}", font, room)
     write.text((left, top + CELL + 1), truth, INK, font)
     below = left, top + CELL + 1 + LINE
     write.text(below, f"{found} {probability}", colour, font)
-
-
-def _fitting(text: str, font: ImageFont.FreeTypeFont, room: float) -> str:
-    """Returns a text, cut off where it takes more pixels than there are."""
-    if font.getlength(text) <= room:
-        return text
-    while text and font.getlength(f"{text}…") > room:
-        text = text[:-1]
-    return f"{text}…"

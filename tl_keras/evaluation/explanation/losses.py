@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tl_keras.datasets.manifest import LABEL_SEPARATOR, Manifest
+from tl_keras.errors import DataError
 
 # A probability of 0 for what is true would make the loss infinite.
 TINY = 1e-12
@@ -59,8 +60,10 @@ def judge(
         class_names: In the order of the columns.
 
     Raises:
-        DataError: If an image is of a class that is not among `class_names`.
+        DataError: If an image is of a class that is not among `class_names`, or a
+            probability is no number.
     """
+    predicted = numbers(predicted)
     found = of_images(manifest.targets(class_names), predicted)
     # Equal losses keep the manifest's order.
     return [
@@ -74,6 +77,27 @@ def judge(
         )
         for place in np.argsort(-found, kind="stable")
     ]
+
+
+def numbers(predicted: np.ndarray) -> np.ndarray:
+    """Returns probabilities as they are, and refuses what is none.
+
+    Of NaN, the first class would pass for the most probable one.
+
+    Args:
+        predicted: Probabilities, `(images, classes)`.
+
+    Raises:
+        DataError: If there is NaN or infinity among them.
+    """
+    bad = int((~np.isfinite(predicted)).any(axis=1).sum())
+    if bad:
+        raise DataError(
+            f"The predictions of {bad:,} of {len(predicted):,} images are no numbers "
+            f"(NaN or infinity): the weights are spoilt. Train again, with a lower "
+            f"learning rate."
+        )
+    return predicted
 
 
 def of_images(targets: np.ndarray, predicted: np.ndarray) -> np.ndarray:

@@ -197,7 +197,7 @@ def _write(
     pen: ImageDraw.ImageDraw, corner: tuple[int, int], text: str, width: int
 ) -> None:
     """Writes one line that fits."""
-    font = _font()
+    font = readable()
     pen.text(corner, shortened(visible(text), font, width), INK, font)
 
 
@@ -212,7 +212,11 @@ def shortened(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
     return f"{kept}…"
 
 
-def _font() -> ImageFont.FreeTypeFont:
-    """Returns matplotlib's font: it knows more letters than Pillow's."""
+def readable(size: int = FONT_SIZE) -> ImageFont.FreeTypeFont:
+    """Returns matplotlib's font: it knows more letters and signs than Pillow's.
+
+    Args:
+        size: In pixels.
+    """
     path = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
-    return ImageFont.truetype(str(path), FONT_SIZE)
+    return ImageFont.truetype(str(path), size)
