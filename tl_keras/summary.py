@@ -121,7 +121,9 @@ def tta_table(tta: dict[str, Any]) -> Table:
     title = f"Test-time augmentation: {tta['name']}, {tta['views']} views an image"
     table = Table("Against the image alone", "Value", title=title)
     table.add_row("Accuracy without it", f"{tta['accuracy_without']:.3f}")
-    table.add_row("Gain", f"{tta['gain']:+.3f}  (p = {tta['p_value']:.2g})")
+    low, high = tta["interval"]
+    gain = f"{tta['gain']:+.3f}  (95 % interval {low:+.3f} to {high:+.3f})"
+    table.add_row("Gain", gain)
     changed = f"{tta['mended']} mended, {tta['spoiled']} spoiled"
     table.add_row("Images changed", f"{tta['changed']}  ({changed})")
     table.add_row("Time to classify", f"{tta['cost']:.1f} times as long")

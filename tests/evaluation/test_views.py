@@ -99,6 +99,8 @@ def test_gain_is_counted_image_by_image():
     assert found["gain"] == pytest.approx(2 / 5)
     # Of four fair coins, three or four on one side: 10 of 16.
     assert found["p_value"] == pytest.approx(10 / 16)
+    low, high = found["interval"]
+    assert -1 < low < 2 / 5 < high < 1
     assert found["cost"] == 2
 
 

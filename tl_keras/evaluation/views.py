@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from scipy.stats import binomtest
 
 from tl_keras.datasets import batches
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.square import Square
+from tl_keras.evaluation import paired
 from tl_keras.evaluation.multi_label import THRESHOLD
+from tl_keras.evaluation.paired import Pairs
 from tl_keras.evaluation.predictions import BATCH_SIZE
 from tl_keras.progress import track
 from tl_keras.registry import lookup
@@ -166,11 +167,10 @@ def gain(compared: Compared, targets: np.ndarray) -> dict[str, Any]:
             elsewhere, `(images, classes)`.
 
     Returns:
-        `name`, `views`, `accuracy_without`, `gain` (accuracy with, less without),
-        `changed` (images that are predicted as another class), `mended` and `spoiled`
-        (images that became right, and wrong), `p_value` (of so uneven a split of
-        those two, or a more uneven one, if there were no difference: the exact test
-        of McNemar, 1947), `seconds` and `seconds_without` (of classifying), `cost`
+        `name`, `views`, `accuracy_without`, `gain` (accuracy with, less without) and
+        its `interval` (95 %), `changed` (images that are predicted as another class),
+        `mended` and `spoiled` (images that became right, and wrong), `p_value` (see
+        `paired.mcnemar`), `seconds` and `seconds_without` (of classifying), `cost`
         (their ratio). JSON's types only.
     """
     before, after = (_said(p, targets) for p in (compared.plain, compared.averaged))
@@ -178,18 +178,17 @@ def gain(compared: Compared, targets: np.ndarray) -> dict[str, Any]:
     right_before, right_after = (
         (said == truth).all(axis=1) for said in (before, after)
     )
-    mended = int((right_after & ~right_before).sum())
-    spoiled = int((right_before & ~right_after).sum())
-    moved = mended + spoiled
+    pairs = Pairs.of(right_before, right_after)
     return {
         "name": compared.name,
         "views": compared.views,
         "accuracy_without": float(right_before.mean()),
-        "gain": (mended - spoiled) / len(targets),
+        "gain": (pairs.only_b - pairs.only_a) / pairs.images,
+        "interval": list(paired.difference_interval(pairs)),
         "changed": int((before != after).any(axis=1).sum()),
-        "mended": mended,
-        "spoiled": spoiled,
-        "p_value": float(binomtest(mended, moved).pvalue) if moved else 1.0,
+        "mended": pairs.only_b,
+        "spoiled": pairs.only_a,
+        "p_value": paired.mcnemar(pairs),
         "seconds": compared.seconds,
         "seconds_without": compared.plain_seconds,
         "cost": compared.cost,
