@@ -1,6 +1,7 @@
 """The whole chain on a small network: coloured squares in, a run folder out."""
 
 import csv
+import dataclasses
 import json
 import random
 import shutil
@@ -303,3 +304,13 @@ def test_network_trained_from_random_weights_is_exported(from_scratch, tmp_path)
 def test_unknown_architecture_is_refused_before_the_images_are_checked(train):
     with pytest.raises(UsageError, match="Did you mean 'lenet5'"):
         train(scratch="lenet")
+
+
+def test_run_that_is_not_finished_is_opened_with_a_warning(trained, tmp_path, capsys):
+    pipeline.load(trained.folder)
+    assert "not finished" not in capsys.readouterr().err
+    folder = tmp_path / "stopped"
+    shutil.copytree(trained.folder, folder)
+    dataclasses.replace(trained.state, done=("head",)).save(folder / "state.json")
+    pipeline.load(folder)
+    assert f"go on with it by `tl-keras resume {folder}`" in capsys.readouterr().err

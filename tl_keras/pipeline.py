@@ -92,7 +92,7 @@ def resume(folder: str | os.PathLike) -> Run:
 
 
 def load(path: str | os.PathLike) -> Run | Export:
-    """Opens a run folder or an export.
+    """Opens a run folder or an export; says so where a run is not finished.
 
     Raises:
         UsageError: If the path is neither.
@@ -100,6 +100,11 @@ def load(path: str | os.PathLike) -> Run | Export:
     found = find_run(path) or find_export(path)
     if found is None:
         raise UsageError(f"{str(path)!r} is neither a run folder nor an export.")
+    if isinstance(found, Run) and "evaluate" not in found.state.done:
+        say(
+            f"warning: {path} is not finished, its weights are not the last ones: go "
+            f"on with it by `tl-keras resume {path}`"
+        )
     return found
 
 
