@@ -260,7 +260,7 @@ def _explain(
     return {
         path: Explanation(
             path=path,
-            label=losses.label(row, names, several),
+            label=predictions.label(row, names, several),
             probability=float(row.max()),
             explained=names[number],
             explained_probability=float(row[number]),

@@ -130,3 +130,9 @@ def test_predictions_of_something_else_are_refused_by_name(tmp_path, content):
     path.write_text(content)
     with pytest.raises(StorageError, match="predictions.csv cannot be read"):
         predictions.load(path, ("a", "b", "c"))
+
+
+def test_label_of_several_is_joined_or_empty():
+    names = ("cat", "dog", "eel")
+    assert predictions.label(np.array([0.6, 0.2, 0.9]), names, True) == "cat|eel"
+    assert predictions.label(np.array([0.1, 0.2, 0.3]), names, True) == ""

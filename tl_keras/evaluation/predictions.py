@@ -180,18 +180,29 @@ def _prediction(
     known: bool,
 ) -> Prediction:
     """Returns a file's prediction from its probabilities."""
-    by_name = dict(zip(class_names, row))
-    label = max(by_name, key=by_name.__getitem__)
-    highest = by_name[label]
-    if kind == outputs.MULTI_LABEL:
-        label = LABEL_SEPARATOR.join(n for n, value in by_name.items() if value > 0.5)
     return Prediction(
         path=path,
-        label=label,
-        probability=highest,
-        probabilities=by_name,
+        label=label(np.array(row), class_names, kind == outputs.MULTI_LABEL),
+        probability=max(row),
+        probabilities=dict(zip(class_names, row)),
         known=known,
     )
+
+
+def label(
+    probabilities: np.ndarray, class_names: tuple[str, ...], several: bool
+) -> str:
+    """Returns the most probable class, or all that are more probable than not.
+
+    Args:
+        probabilities: Of one image, `(classes,)`.
+        class_names: In their order.
+        several: Whether an image has any number of labels.
+    """
+    if not several:
+        return class_names[int(probabilities.argmax())]
+    chosen = np.flatnonzero(probabilities > 0.5)
+    return LABEL_SEPARATOR.join(class_names[place] for place in chosen)
 
 
 def save(
@@ -219,8 +230,7 @@ def save(
     others = zip(*more.values()) if more else itertools.repeat(())
     for row, values, other in zip(manifest.rows, predicted, others):
         best = int(values.argmax())
-        chosen = np.flatnonzero(values > 0.5) if manifest.multi_label else [best]
-        predicted_label = LABEL_SEPARATOR.join(class_names[place] for place in chosen)
+        predicted_label = label(values, class_names, manifest.multi_label)
         shown = [f"{value:.6f}" for value in values]
         writer.writerow(
             [row.path, row.label, predicted_label, shown[best], *shown, *other]

@@ -6,6 +6,7 @@ import numpy as np
 
 from tl_keras.datasets.manifest import LABEL_SEPARATOR, Manifest
 from tl_keras.errors import DataError
+from tl_keras.evaluation import predictions
 
 # A probability of 0 for what is true would make the loss infinite.
 TINY = 1e-12
@@ -71,7 +72,9 @@ def judge(
             row=int(place),
             path=manifest.rows[place].path,
             true=manifest.rows[place].label,
-            predicted=label(predicted[place], class_names, manifest.multi_label),
+            predicted=predictions.label(
+                predicted[place], class_names, manifest.multi_label
+            ),
             probability=float(predicted[place].max()),
             loss=float(found[place]),
         )
@@ -114,22 +117,6 @@ def of_images(targets: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         return -np.log(np.maximum(right, TINY))
     right = np.where(targets > 0.5, predicted, 1 - predicted)
     return -np.log(np.maximum(right, TINY)).mean(axis=1)
-
-
-def label(
-    probabilities: np.ndarray, class_names: tuple[str, ...], several: bool
-) -> str:
-    """Returns the most probable class, or all that are more probable than not.
-
-    Args:
-        probabilities: Of one image, `(classes,)`.
-        class_names: In their order.
-        several: Whether an image has any number of labels.
-    """
-    if not several:
-        return class_names[int(probabilities.argmax())]
-    chosen = np.flatnonzero(probabilities > 0.5)
-    return LABEL_SEPARATOR.join(class_names[place] for place in chosen)
 
 
 def is_wrong(judged: Judged) -> bool:
