@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the development extra and runs the linter and the tests. Arguments go to
-# pytest; without any, the default tier and then the slow one run.
+# pytest; without any, all tiers run, in several processes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/venv.sh
@@ -11,4 +11,6 @@ ruff check .
 if [ $# -gt 0 ]; then
     exec python -m pytest "$@"
 fi
-python -m pytest -m "slow or browser or not slow"
+# Processes share the tests: much of each runs on one core, and each takes about 2 GB.
+python -m pytest -m "slow or browser or not slow" --durations 25 \
+    --numprocesses auto --maxprocesses 4 --dist worksteal

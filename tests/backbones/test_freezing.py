@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from families import FAMILIES
 from keras import layers
 
 from tl_keras.backbones import catalogue
@@ -79,30 +80,15 @@ def test_only_batch_normalization_is_frozen(suffix, trained):
     assert kept == {layers.BatchNormalization}
 
 
-# The smallest of each family that is built in its own way.
-FAMILIES = (
-    "lenet5",
-    "alexnet",
-    "vgg11",
-    "googlenet",
-    "resnet18",
-    "resnet50",
-    "resnet20_cifar",
-    "xception",
-    "mobilenet",
-    "efficientnet_lite0",
-    "resnet50_v2",
-    "inception_v3",
-    "inception_resnet_v2",
-    "mobilenet_v2",
-    "mobilenet_v3_small",
-    "densenet121",
-    "nasnet_mobile",
-    "efficientnet_b0",
-    "efficientnet_v2_b0",
-    "convnext_tiny",
-)
 QUICK = ("lenet5",)
+# Each has layers that the others lack. Of all families, the flags are looked at.
+TRAINED = (
+    "lenet5",
+    "resnet20_cifar",
+    "efficientnet_lite0",
+    "mobilenet_v3_small",
+    "efficientnet_b0",
+)
 KINDS = {
     "head": (0, False),
     "last stage": (1, False),
@@ -118,9 +104,7 @@ def classifier_of(name):
     backbone = catalogue.load(name, weights=None, image_size=size)
     x = layers.GlobalAveragePooling2D()(backbone.model.output)
     outputs = layers.Dense(3, name="logits")(x)
-    model = keras.Model(backbone.model.input, outputs)
-    calibrate(model)
-    return backbone, model
+    return backbone, keras.Model(backbone.model.input, outputs)
 
 
 def calibrate(model):
@@ -142,18 +126,10 @@ def noise(model, images=4):
     return random.uniform(0, 255, (images, *model.input_shape[1:])).astype(np.float32)
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
-        for name in FAMILIES
-    ],
-)
-def family(request):
-    keras.utils.set_random_seed(0)
-    backbone, model = classifier_of(request.param)
-    yield backbone, model, model.get_weights()
-    keras.backend.clear_session()
+def marked(names):
+    """Returns names as parameters, slow unless they are built quickly."""
+    slow = pytest.mark.slow
+    return [pytest.param(name, marks=() if name in QUICK else slow) for name in names]
 
 
 def statistics(model):
@@ -166,6 +142,60 @@ def statistics(model):
     ]
 
 
+def never_trained(model):
+    """Returns ids of weights that no training changes: statistics of images."""
+    constants = [
+        weight
+        for layer in model._flatten_layers()
+        if isinstance(layer, layers.Normalization)
+        for weight in layer.weights
+    ]
+    return {id(weight) for weight in (*statistics(model), *constants)}
+
+
+def weights_of(part, *, train_batch_norm):
+    """Returns the weights of what is unfrozen that are to train, by their id."""
+    kept = {
+        id(weight)
+        for layer in part._flatten_layers()
+        if isinstance(layer, layers.BatchNormalization)
+        for weight in layer.weights
+    }
+    found = {id(weight): weight for weight in part.weights}
+    return {
+        key: weight
+        for key, weight in found.items()
+        if train_batch_norm or key not in kept
+    }
+
+
+@pytest.fixture(scope="module", params=marked(FAMILIES))
+def built(request):
+    yield classifier_of(request.param)
+    keras.backend.clear_session()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_behind_the_boundary_are_trainable(built, kind):
+    backbone, model = built
+    unfreeze, train_batch_norm = KINDS[kind]
+    freeze(backbone.network, unfreeze, train_batch_norm=train_batch_norm)
+    _, suffix = backbone.split(unfreeze)
+    chosen = weights_of(suffix, train_batch_norm=train_batch_norm)
+    head = {id(weight) for weight in model.get_layer("logits").weights}
+    found = {id(weight) for weight in model.trainable_weights}
+    assert found == (set(chosen) - never_trained(model)) | head
+
+
+@pytest.fixture(scope="module", params=marked(TRAINED))
+def family(request):
+    keras.utils.set_random_seed(0)
+    backbone, model = classifier_of(request.param)
+    calibrate(model)
+    yield backbone, model, model.get_weights()
+    keras.backend.clear_session()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_frozen_weights_stay_and_the_others_move(family, kind):
     backbone, model, at_first = family
@@ -173,15 +203,7 @@ def test_frozen_weights_stay_and_the_others_move(family, kind):
     unfreeze, train_batch_norm = KINDS[kind]
     freeze(backbone.network, unfreeze, train_batch_norm=train_batch_norm)
     _, suffix = backbone.split(unfreeze)
-    normalizations = {
-        id(weight)
-        for layer in suffix._flatten_layers()
-        if isinstance(layer, layers.BatchNormalization)
-        for weight in layer.weights
-    }
-    trained = {id(weight) for weight in suffix.weights} - (
-        set() if train_batch_norm else normalizations
-    )
+    trained = weights_of(suffix, train_batch_norm=train_batch_norm)
     before = [(weight, weight.numpy()) for weight in model.weights]
     moved_statistics = [(weight, weight.numpy()) for weight in statistics(model)]
     random = np.random.default_rng(0)
