@@ -3,12 +3,12 @@
 TensorFlow is imported only when a command runs, so that `--help` answers at once.
 """
 
-import signal
 import sys
 from collections.abc import Sequence
 
 from jsonargparse import ArgumentParser
 
+from tl_keras import stopping
 from tl_keras.arguments import Parser, check_config_file, spelled_out
 from tl_keras.commands import (
     augment,
@@ -23,8 +23,9 @@ from tl_keras.commands import (
     train,
     use,
 )
-from tl_keras.commands.train import INTERRUPTED, config_of
+from tl_keras.commands.train import config_of
 from tl_keras.errors import TlKerasError, UsageError
+from tl_keras.files import cure_of
 
 PRINT_CONFIG = "--print_config"
 COMMANDS = {
@@ -54,31 +55,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the program's name; `None` takes the process's.
 
     Returns:
-        The exit code: 0, 1 for a failure, 2 for wrong usage, 130 for Ctrl-C.
+        The exit code: 0, 1 for a failure, 2 for wrong usage, 130 for Ctrl-C, 143 for
+        SIGTERM.
     """
     arguments = spelled_out(sys.argv[1:] if arguments is None else list(arguments))
-    try:
-        check_config_file(arguments)
-        # jsonargparse would print the flags beside the config too.
-        print_config = PRINT_CONFIG in arguments
-        arguments = [part for part in arguments if part != PRINT_CONFIG]
-        options = _parser().parse_args(arguments)
-        if options.subcommand is None:
-            raise UsageError(f"Give a command: {', '.join(COMMANDS)}.")
-        run, _ = COMMANDS[options.subcommand]
-        chosen = options[options.subcommand]
-        if print_config and options.subcommand == "train":
-            print(config_of(chosen).to_yaml(), end="")
-            return 0
-        return run(chosen)
-    except TlKerasError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        # A second Ctrl-C must not cut off the message.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        print("Interrupted.", file=sys.stderr)
-        return INTERRUPTED
+    with stopping.signals():
+        try:
+            return _run(arguments)
+        except TlKerasError as error:
+            _tell(f"error: {error}", error)
+            return error.exit_code
+        except OSError as error:
+            where = f"Cannot write {error.filename}: " if error.filename else ""
+            _tell(f"error: {where}{cure_of(error) or error}", error)
+        except MemoryError as error:
+            _tell("error: The memory is used up: end other programs.", error)
+        except KeyboardInterrupt as stop:
+            _tell("Stopped.", stop)
+            return stopping.exit_code(stop)
+    return 1
+
+
+def _run(arguments: list[str]) -> int:
+    """Runs the command that the arguments name."""
+    check_config_file(arguments)
+    # jsonargparse would print the flags beside the config too.
+    print_config = PRINT_CONFIG in arguments
+    arguments = [part for part in arguments if part != PRINT_CONFIG]
+    options = _parser().parse_args(arguments)
+    if options.subcommand is None:
+        raise UsageError(f"Give a command: {', '.join(COMMANDS)}.")
+    run, _ = COMMANDS[options.subcommand]
+    chosen = options[options.subcommand]
+    if print_config and options.subcommand == "train":
+        print(config_of(chosen).to_yaml(), end="")
+        return 0
+    return run(chosen)
+
+
+def _tell(line: str, raised: BaseException) -> None:
+    """Prints what happened in a line, and how to go on in another."""
+    print("\n".join([line, *stopping.notes(raised)]), file=sys.stderr)
 
 
 def _parser() -> ArgumentParser:

@@ -217,7 +217,8 @@ class Config:
 
     Attributes:
         seed: Of the augmentation, the order of the images and the dropout.
-        deterministic: Same weights bit for bit in a second run on the same machine.
+        deterministic: Same weights bit for bit in a second run on the same machine,
+            and in one that was killed and resumed.
         time_budget: How long all may take, as `90s`, `5m` or `1h`: views, freeze
             boundary and epochs are chosen to end by then. `None` takes what is set.
     """
@@ -254,6 +255,10 @@ class Config:
         rule = f"none with head.outputs = {kind}"
         require(single, "data.imbalance", rule, imbalance)
         self.evaluation.require_validation(self.data.validation)
+        if self.deterministic:
+            self.cache.require_repeatable()
+            rule = "null with deterministic: a clock would plan the training"
+            require(self.time_budget is None, "time_budget", rule, self.time_budget)
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> Self:

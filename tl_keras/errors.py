@@ -31,3 +31,7 @@ class StorageError(TlKerasError):
 
 class ExportError(TlKerasError):
     """An export that does not compute what the trained model computes."""
+
+
+class BusyError(TlKerasError):
+    """A folder that another process works in."""

@@ -9,7 +9,14 @@ from typing import Any
 
 import keras
 
-from tl_keras import assessment, monitoring, preparation, reporting
+from tl_keras import (
+    assessment,
+    locks,
+    monitoring,
+    preparation,
+    reporting,
+    restoring,
+)
 from tl_keras.budget import planning, steps
 from tl_keras.config import Config
 from tl_keras.datasets.sources.finding import Source, title
@@ -58,7 +65,8 @@ def train(
 
     Raises:
         UsageError: If a name, value or path is wrong, or the run folder exists.
-        DataError: If the images cannot be trained on.
+        BusyError: If another process works in the run folder.
+        DataError: If the images cannot be trained on, or change meanwhile.
         WeightsError: If the pretrained weights are missing or not the known ones.
         StorageError: If a folder is full or cannot be written.
         ExportError: If `config.export.folder` is set and the export differs.
@@ -66,15 +74,16 @@ def train(
     since = time.monotonic() if since is None else since
     config = (config or Config()).override(**overrides)
     folder = Path(runs) / (name or preparation.default_name(source))
-    refuse_existing(folder, overwrite)
-    preparation.prepare_tensorflow(config)
-    config, manifest = preparation.prepare(source, config)
-    built = preparation.build(config, manifest)
-    create(folder, title(source), manifest, config)
-    run = Run(folder, built)
-    if config.time_budget:
-        run.finish("prepare", time.monotonic() - since)
-    return _go_on(run)
+    with locks.held(folder):
+        refuse_existing(folder, overwrite)
+        preparation.prepare_tensorflow(config)
+        config, manifest = preparation.prepare(source, config)
+        built = preparation.build(config, manifest)
+        create(folder, title(source), manifest, config)
+        run = Run(folder, built)
+        if config.time_budget:
+            run.finish("prepare", time.monotonic() - since)
+        return _go_on(run)
 
 
 def resume(folder: str | os.PathLike) -> Run:
@@ -85,10 +94,17 @@ def resume(folder: str | os.PathLike) -> Run:
 
     Raises:
         UsageError: If it is no run folder.
+        BusyError: If another process works in it.
+        DataError: If an image that is still needed was removed or changed.
     """
-    run = load_run(folder)
-    preparation.prepare_tensorflow(run.config)
-    return _go_on(run)
+    if not Path(folder).absolute().parent.is_dir():
+        # There is nothing that a lock could lie beside.
+        load_run(folder)
+    with locks.held(folder):
+        run = load_run(folder)
+        preparation.prepare_tensorflow(run.config)
+        restoring.restore(run)
+        return _go_on(run)
 
 
 def load(path: str | os.PathLike) -> Run | Export:
@@ -110,6 +126,12 @@ def load(path: str | os.PathLike) -> Run | Export:
 
 def _go_on(run: Run) -> Run:
     """Does the steps of a run that are not done yet."""
+    with restoring.way_on(run):
+        return _do_steps(run)
+
+
+def _do_steps(run: Run) -> Run:
+    """Does the steps of a run that are not done yet."""
     config = run.config
     if config.scratch.name:
         _step(run, scratch.PHASE, lambda: _train(run, scratch.train))
@@ -119,7 +141,7 @@ def _go_on(run: Run) -> Run:
         _step(run, "head", lambda: _train(run, phases.train_head))
         if phases.fine_tunes(config):
             _step(run, "fine_tune", lambda: _train(run, phases.fine_tune))
-    _step(run, "evaluate", lambda: assessment.assess(run))
+    _step(run, "evaluate", lambda: _assess(run))
     if config.export.folder:
         _step(run, "export", lambda: _export(run, config.export.folder))
     remove_checkpoints(run)
@@ -145,11 +167,12 @@ def _step(run: Run, name: str, work: Callable[[], dict[str, Any] | None]) -> Non
     if name in run.state.done:
         return
     started = time.monotonic()
+    restoring.begin(run, name)
     changes = work() or {}
     run.finish(name, time.monotonic() - started, **changes)
 
 
-def _train(run: Run, phase: Callable) -> None:
+def _train(run: Run, phase: Callable) -> dict[str, Any]:
     """Runs a phase and keeps its weights."""
     classifier = run.classifier
     if not run.has_weights:
@@ -158,8 +181,17 @@ def _train(run: Run, phase: Callable) -> None:
     # numbers too: a resumed phase draws the same.
     keras.utils.set_random_seed(run.config.seed)
     phase(classifier, run.manifest, run.config, run.history)
-    run.save_weights()
+    digest = restoring.save_weights(run)
     monitoring.record_weights(run, len(run.history.epochs))
+    return {"weights": (digest,)}
+
+
+def _assess(run: Run) -> None:
+    """Evaluates a run on images that are those that were dealt out for it."""
+    restoring.require_test_images(run)
+    assessment.assess(run)
+    # They are not looked at while they are read.
+    restoring.require_test_images(run)
 
 
 def _show(run: Run, name: str, draw: Callable[[Run], Any]) -> None:

@@ -77,11 +77,11 @@ def checked(source: Source, config: Config) -> tuple[Config, Manifest]:
 
 
 def prepare_tensorflow(config: Config) -> None:
-    """Sets memory and seeds, and exact repetition where it is asked for."""
-    memory.keep_freed()
-    keras.utils.set_random_seed(config.seed)
+    """Sets seeds and memory, before both exact repetition where it is asked for."""
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(config.seed)
+    memory.keep_freed()
 
 
 def build(config: Config, manifest: Manifest) -> Backbone | Network:

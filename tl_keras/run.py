@@ -25,8 +25,8 @@ from tl_keras.export import savedmodel
 from tl_keras.export.loaded import Export
 from tl_keras.export.savedmodel import Exportable
 from tl_keras.files import replacing, write_text
-from tl_keras.state import STATE, State
-from tl_keras.training import events, outputs, scratch
+from tl_keras.state import STATE, State, versions
+from tl_keras.training import checkpoint, events, outputs, scratch
 from tl_keras.training.head import Classifier, attach
 from tl_keras.training.history import History
 from tl_keras.training.scratch import Network
@@ -121,7 +121,7 @@ class Run:
             )
             classifier = attach(backbone, self.class_names, config.head)
         if self.has_weights:
-            classifier.model.load_weights(self.folder / WEIGHTS)
+            checkpoint.load_weights(classifier.model, self.folder / WEIGHTS)
         return classifier
 
     @property
@@ -171,11 +171,6 @@ class Run:
         decision.save(self.folder / DECISION)
         # The temperature was built into it already.
         self.__dict__.pop("classify", None)
-
-    def save_weights(self) -> None:
-        """Keeps the classifier's weights as they are now."""
-        with replacing(self.folder / WEIGHTS) as temporary:
-            self.classifier.model.save_weights(temporary)
 
     def probabilities(self, manifest: Manifest) -> np.ndarray:
         """Returns the class probabilities of a manifest's images, in its order."""
@@ -285,7 +280,7 @@ def create(folder: Path, source: str, manifest: Manifest, config: Config) -> Non
     Raises:
         StorageError: If the folder cannot be written.
     """
-    state = State(source=source, root=str(manifest.root))
+    state = State(source=source, root=str(manifest.root), versions=versions())
     with replacing(folder) as temporary:
         temporary.mkdir()
         write_text(temporary / CONFIG, config.to_yaml())

@@ -100,12 +100,20 @@ class Cache:
             fit there; `auto` computes it anew in every epoch in that case; `none`
             always does.
         dtype: Of feature maps on disk. Pooled features are float32 anyway.
-        engine: What runs the frozen part: `auto` takes the fastest here.
+        engine: What runs the frozen part: `auto` takes the fastest here, and with
+            `deterministic` the graph.
     """
 
     store: Literal["disk", "auto", "none"] = "disk"
     dtype: Literal["float16", "float32"] = "float16"
     engine: Literal["auto", "graph", "litert", "onnx"] = "auto"
+
+    def require_repeatable(self) -> None:
+        """Refuses what is settled by a clock or by how full the disk is."""
+        rule = "disk or none with deterministic: free space would decide"
+        require(self.store != "auto", "cache.store", rule, self.store)
+        rule = "auto or graph with deterministic: a clock chooses how others run"
+        require(self.engine in ("auto", "graph"), "cache.engine", rule, self.engine)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser, Namespace
 
+from tl_keras import stopping
 from tl_keras.commands.quiet import load
-from tl_keras.commands.train import INTERRUPTED
 from tl_keras.config import Config
 from tl_keras.errors import DataError
 from tl_keras.fields import override
-from tl_keras.progress import say
 from tl_keras.sections import Data
 
 if TYPE_CHECKING:
@@ -38,16 +37,13 @@ def check(options: Namespace) -> int:
     page = None if options.no_html else Path(options.out)
     if page:
         templates.require_page(page)
-    try:
+    with stopping.way_on_after_a_stop("The same command goes on where it stopped."):
         findings, split, refused = examine(options.source, data)
         found = overview.sum_up(
             findings, source=options.source, kinds=kinds, split=split, refused=refused
         )
         if page:
             html.write(page, found, root=findings.manifest.root, data=data)
-    except KeyboardInterrupt:
-        say("Stopped. The same command goes on where it stopped.")
-        return INTERRUPTED
     show = print_json if options.json else print_overview
     show(found, data, page)
     return 0 if found.sound else 1

@@ -9,16 +9,15 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 
 from tl_keras.commands.quiet import load, load_pipeline
-from tl_keras.commands.train import INTERRUPTED, SOURCES, config_of
+from tl_keras.commands.train import SOURCES, config_of
 from tl_keras.config import Config
-from tl_keras.errors import UsageError
-from tl_keras.progress import say
+from tl_keras.errors import BusyError, UsageError
 
 
 def crossval(options: Namespace) -> int:
     """Cross-validate: test every image by a network that never saw it."""
     module, name = _prepare(options, "cross_validation")
-    found = _until_interrupted(
+    found = _going_on(
         lambda: module.cross_validate(
             options.source,
             config=config_of(options),
@@ -29,8 +28,6 @@ def crossval(options: Namespace) -> int:
         ),
         Path(options.runs, name),
     )
-    if found is None:
-        return INTERRUPTED
     if options.json:
         return _print_json(found.figures)
     tables, console = load("tl_keras.studies.tables"), Console(highlight=False)
@@ -58,7 +55,7 @@ def add_crossval(parser: ArgumentParser) -> None:
 def curve(options: Namespace) -> int:
     """Draw the learning curve: are more training images worth the work?"""
     module, name = _prepare(options, "learning_curve")
-    found = _until_interrupted(
+    found = _going_on(
         lambda: module.learning_curve(
             options.source,
             config=config_of(options),
@@ -70,8 +67,6 @@ def curve(options: Namespace) -> int:
         ),
         Path(options.runs, name),
     )
-    if found is None:
-        return INTERRUPTED
     if options.json:
         return _print_json(found.figures)
     tables, console = load("tl_keras.studies.tables"), Console(highlight=False)
@@ -143,19 +138,17 @@ def _prepare(options: Namespace, module: str) -> tuple[Any, str]:
     return study, options.name or f"{study.KIND}-{default_name(options.source)}"
 
 
-def _until_interrupted(work: Callable[[], Any], folder: Path) -> Any:
-    """Returns what a study found; `None`, and how to go on, where it was stopped."""
+def _going_on(work: Callable[[], Any], folder: Path) -> Any:
+    """Returns what a study found; says how to go on where it was ended early."""
     try:
         return work()
-    except KeyboardInterrupt:
-        if folder.exists():
-            say(
-                "Stopped; what is finished is kept. Go on with the same command and "
-                f"--name {folder.name}"
+    except BaseException as stop:
+        if folder.exists() and not isinstance(stop, UsageError | BusyError):
+            stop.add_note(
+                "What is finished is kept. Go on with the same command and --name "
+                f"{folder.name}"
             )
-        else:
-            say("Stopped before anything was trained.")
-        return None
+        raise
 
 
 def _print_json(figures: dict[str, Any]) -> int:

@@ -2,18 +2,19 @@
 
 import dataclasses
 import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser, Namespace
 
+from tl_keras import stopping
 from tl_keras.commands.quiet import load_pipeline
 from tl_keras.config import Config
 from tl_keras.errors import UsageError
-from tl_keras.progress import say
 
-INTERRUPTED = 130
+if TYPE_CHECKING:
+    from tl_keras.run import Run
+
+NOTHING_YET = "Nothing was trained yet: start it again by the same command."
 DEFAULT_EXPORTS = "saved_models"
 SOURCES = (
     "a folder with one sub-folder a class (or these below train, validation and "
@@ -27,22 +28,20 @@ def train(options: Namespace) -> int:
     if options.source is None:
         raise UsageError(f"Give a source: {SOURCES}.")
     started = time.monotonic()
-    pipeline, config = load_pipeline(), config_of(options)
-    name = options.name or pipeline.preparation.default_name(options.source)
-    if config.export.folder is None and not options.no_export:
-        config = config.override(export={"folder": f"{DEFAULT_EXPORTS}/{name}"})
-    folder = Path(options.runs, name)
-    return _with_way_back(
-        folder,
-        lambda: pipeline.train(
+    with stopping.way_on_after_a_stop(NOTHING_YET):
+        pipeline, config = load_pipeline(), config_of(options)
+        name = options.name or pipeline.preparation.default_name(options.source)
+        if config.export.folder is None and not options.no_export:
+            config = config.override(export={"folder": f"{DEFAULT_EXPORTS}/{name}"})
+        run = pipeline.train(
             options.source,
             config=config,
             name=name,
             runs=options.runs,
             overwrite=options.overwrite,
             since=started,
-        ),
-    )
+        )
+        return _show(run)
 
 
 def config_of(options: Namespace) -> Config:
@@ -75,9 +74,8 @@ def add_train(parser: ArgumentParser) -> None:
 
 def resume(options: Namespace) -> int:
     """Go on with a run that was interrupted or killed."""
-    pipeline = load_pipeline()
-
-    return _with_way_back(Path(options.run), lambda: pipeline.resume(options.run))
+    with stopping.way_on_after_a_stop(stopping.resuming(options.run)):
+        return _show(load_pipeline().resume(options.run))
 
 
 def add_resume(parser: ArgumentParser) -> None:
@@ -85,18 +83,9 @@ def add_resume(parser: ArgumentParser) -> None:
     parser.add_argument("run", help="the run folder")
 
 
-def _with_way_back(folder: Path, work: Callable[[], Any]) -> int:
-    """Trains, shows the summary, and says how to resume where it was stopped."""
-    from tl_keras.run import find_run
+def _show(run: "Run") -> int:
+    """Prints a finished run's summary."""
     from tl_keras.summary import print_summary
 
-    try:
-        run = work()
-    except KeyboardInterrupt:
-        if find_run(folder):
-            say(f"Stopped. Go on with: tl-keras resume {folder}")
-        else:
-            say("Stopped before anything was trained.")
-        return INTERRUPTED
     print_summary(run)
     return 0

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tl_keras import preparation
+from tl_keras import locks, preparation
 from tl_keras.assessment import figures
 from tl_keras.config import Config
 from tl_keras.datasets import split
@@ -108,6 +108,7 @@ def cross_validate(
 
     Raises:
         UsageError: If a setting is wrong, or the folder holds something else.
+        BusyError: If another process works in the folder.
         DataError: If the images cannot be trained on, or a class has fewer than
             there are folds.
         StorageError: If a folder is full or cannot be written.
@@ -116,13 +117,22 @@ def cross_validate(
     require(repeats >= 1, "repeats", "at least 1", repeats)
     config = parts.of_many((config or Config()).override(**overrides))
     folder = Path(runs) / (name or f"{KIND}-{preparation.default_name(source)}")
+    with locks.held(folder):
+        return _cross_validated(source, config, folder, folds, repeats)
+
+
+def _cross_validated(
+    source: Source, config: Config, folder: Path, folds: int, repeats: int
+) -> CrossValidation:
+    """Does what `cross_validate` says, alone in the folder."""
     preparation.prepare_tensorflow(config)
     config, manifest = preparation.checked(source, config)
     manifest = _without_splits(manifest)
     chosen = list(deal(manifest, config, folds, repeats))
     trainer = Trainer.of(config, manifest)
     settings = {"source": title(source), "folds": folds}
-    parts.begin(folder, KIND, settings, trainer.config, manifest)
+    begun = trainer.weights
+    parts.begin(folder, KIND, settings, trainer.config, manifest, weights=begun)
     results = [_result(trainer, one, folder, repeats) for one in chosen]
     return _conclude(folder, settings, manifest, chosen, results)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tl_keras import assessment, preparation
+from tl_keras import assessment, locks, preparation
 from tl_keras.config import Config
 from tl_keras.datasets import split
 from tl_keras.datasets.manifest import Manifest
@@ -99,6 +99,7 @@ def learning_curve(
 
     Raises:
         UsageError: If a setting is wrong, or the folder holds something else.
+        BusyError: If another process works in the folder.
         DataError: If the images cannot be trained on.
         StorageError: If a folder is full or cannot be written.
     """
@@ -110,6 +111,29 @@ def learning_curve(
     updates.require_architecture(architecture, with_scratch)
     config = config.override(scratch={"name": None})
     folder = Path(runs) / (name or f"{KIND}-{preparation.default_name(source)}")
+    beside = architecture if with_scratch else None
+    with locks.held(folder):
+        return _learned(source, config, folder, sizes, repeats, beside)
+
+
+def _learned(
+    source: Source,
+    config: Config,
+    folder: Path,
+    sizes: Sequence[int] | None,
+    repeats: int,
+    architecture: str | None,
+) -> LearningCurve:
+    """Does what `learning_curve` says, alone in the folder.
+
+    Args:
+        source: What is learned.
+        config: Of transfer.
+        folder: The study's.
+        sizes: See `learning_curve`.
+        repeats: See `learning_curve`.
+        architecture: What is trained from random weights, too; `None` is nothing.
+    """
     preparation.prepare_tensorflow(config)
     config, manifest = preparation.checked(source, config)
     whole = split.deal(manifest, config.data)
@@ -117,9 +141,10 @@ def learning_curve(
     points = _points(whole, config, TRANSFER, chosen, repeats)
     trainer = Trainer.of(config, whole)
     settings = {"source": title(source)}
-    parts.begin(folder, KIND, settings, trainer.config, manifest)
+    begun = trainer.weights
+    parts.begin(folder, KIND, settings, trainer.config, manifest, weights=begun)
     found = {point: _train(point, trainer, folder) for point in points}
-    if with_scratch and not manifest.multi_label:
+    if architecture and not manifest.multi_label:
         own = updates.from_scratch(config, architecture)
         points = _points(whole, own, architecture, chosen, repeats)
         found |= updates.with_progress(

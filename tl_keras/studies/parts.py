@@ -17,6 +17,7 @@ from tl_keras.fields import require
 from tl_keras.files import replacing, storage_errors, write_json, write_text
 from tl_keras.progress import say
 from tl_keras.run import CONFIG, MANIFEST
+from tl_keras.state import versions
 
 STUDY, DONE = "study.json", "done.json"
 # Where files lie changes no figure.
@@ -29,6 +30,8 @@ def begin(
     settings: Mapping[str, Any],
     config: Config,
     manifest: Manifest,
+    *,
+    weights: str = "",
 ) -> None:
     """Makes a study's folder, or goes on in the one that is there.
 
@@ -39,13 +42,19 @@ def begin(
             use for others.
         config: What is trained and how.
         manifest: All images, without splits.
+        weights: Digest of what the network starts from.
 
     Raises:
         UsageError: If there is something else in the folder: other images, another
-            config or other settings.
+            config, other settings, weights or versions of libraries.
         StorageError: If the folder cannot be written or read.
     """
-    described = {"kind": kind, "settings": dict(settings)}
+    described = {
+        "kind": kind,
+        "settings": dict(settings),
+        "weights": weights,
+        "versions": versions(),
+    }
     if folder.exists():
         _require_same(folder, described, config, manifest)
         done = len(list(folder.glob(f"*/*/{DONE}")))

@@ -15,6 +15,7 @@ from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.square import Square
 from tl_keras.evaluation import predictions
 from tl_keras.training import phases, scratch
+from tl_keras.training.cache import networks
 from tl_keras.training.head import Classifier, attach
 from tl_keras.training.history import History
 from tl_keras.training.inputs import Inputs
@@ -57,6 +58,13 @@ class Trainer:
         backbone = preparation.build(config, whole)
         begun = backbone.network.get_weights()
         return cls(config, whole, backbone, begun, random.getstate())
+
+    @property
+    def weights(self) -> str:
+        """Returns a digest of the weights before any training; empty of random ones."""
+        if self.backbone is None:
+            return ""
+        return networks.fingerprints(self.backbone)[-1]
 
     def probabilities(self, manifest: Manifest, folder: Path) -> np.ndarray:
         """Trains on a split, and returns what comes out for its test images.

@@ -1,20 +1,27 @@
 """Everything that a phase needs to go on after its last finished epoch."""
 
+import errno
 import math
+import os
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
-from zipfile import BadZipFile
 
 import keras
 import numpy as np
 
 from tl_keras.errors import StorageError
 from tl_keras.files import replacing
+from tl_keras.progress import say
 
 # How far two accuracies must lie apart to be different: about 95 % certainty.
 STANDARD_ERRORS = 2
+
+
+class Damaged(StorageError):
+    """A checkpoint that holds something else than was written."""
 
 
 @dataclass
@@ -104,7 +111,7 @@ class State:
 
 
 def save(path: Path, state: State) -> None:
-    """Writes a state in one step.
+    """Writes a state in one step, and keeps the one before.
 
     Raises:
         StorageError: If the disk is full or the folder cannot be written.
@@ -119,22 +126,64 @@ def save(path: Path, state: State) -> None:
     numbers = [state.epoch, state.pieces, state.over, best.epoch, best.accuracy]
     with replacing(path) as temporary:
         np.savez(temporary, progress=np.array(numbers), **arrays)
+        # Only now: a disk that is full has the old one under its name.
+        if path.exists():
+            os.replace(path, before(path))
+
+
+def before(path: Path) -> Path:
+    """Returns where the checkpoint before the last one lies."""
+    return path.with_suffix(f".before{path.suffix}")
+
+
+def exists(path: Path) -> bool:
+    """Tells whether a phase has a checkpoint, the last one or the one before."""
+    return path.exists() or before(path).exists()
+
+
+def latest(path: Path) -> State | None:
+    """Returns the last state that is whole, and says so where it is not the last one.
+
+    A damaged file is put aside: it must not take the place of a whole one later.
+
+    Returns:
+        `None` where there is none: the phase starts anew.
+    """
+    for one in (path, before(path)):
+        if not one.exists():
+            continue
+        try:
+            return load(one)
+        except Damaged as error:
+            last = one != path or not before(path).exists()
+            rest = "its phase starts anew" if last else "going on from the one before"
+            say(f"warning: {error}: {rest}")
+            os.replace(one, path.with_suffix(".damaged"))
+    return None
 
 
 def load(path: Path) -> State:
     """Reads what `save` wrote.
 
+    A sum over each of its parts, which the format holds, tells whether it is whole.
+
     Raises:
-        StorageError: If the file is damaged.
+        Damaged: If the file is no such thing.
+        StorageError: If the disk does not give it.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
             epoch, pieces, over, best_epoch, accuracy = file["progress"]
             lists = [_list(file, name) for name in ("model", "optimizer", "best")]
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise StorageError(
-            f"Checkpoint {path} is damaged ({error}). Delete it to repeat its phase."
-        ) from None
+    except MemoryError:
+        raise
+    except Exception as error:
+        # Of what stands in a damaged file the readers may make any error.
+        number = error.errno if isinstance(error, OSError) else None
+        if number not in (None, errno.EINVAL):
+            raise StorageError(f"Checkpoint {path} cannot be read: {error}.") from None
+        why = str(error).split("\n")[0] or type(error).__name__
+        raise Damaged(f"Checkpoint {path} is damaged ({why})") from None
     model, optimizer, weights = lists
     best = Best(float(accuracy), int(best_epoch), weights)
     return State(int(epoch), int(pieces), best, bool(over), model, optimizer)
@@ -144,6 +193,23 @@ def _list(file: np.lib.npyio.NpzFile, name: str) -> list[np.ndarray]:
     """Returns the arrays `name_0`, `name_1`, …."""
     total = sum(key.startswith(f"{name}_") for key in file.files)
     return [file[f"{name}_{index}"] for index in range(total)]
+
+
+def load_weights(model: keras.Model, path: Path) -> None:
+    """Reads the weights that a phase left.
+
+    Raises:
+        StorageError: If the file is damaged.
+    """
+    try:
+        model.load_weights(path)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        # What Keras says of it goes over many lines.
+        why = str(error).strip().split("\n")[0]
+        raise StorageError(
+            f"{path} is damaged ({why}). If the run is not finished, `tl-keras resume` "
+            f"makes it again; else train again with --overwrite, or use the export."
+        ) from None
 
 
 class Writer:
@@ -158,14 +224,19 @@ class Writer:
         self._last: Future | None = None
         return self
 
-    def write(self, path: Path, state: State) -> None:
+    def write(self, path: Path, state: State, then: Callable[[], None]) -> None:
         """Writes a state when the one before is written.
+
+        Args:
+            path: Where to.
+            state: What is written; nobody changes it meanwhile.
+            then: What is done behind it.
 
         Raises:
             StorageError: If the one before could not be written.
         """
         self._wait()
-        self._last = self._thread.submit(save, path, state)
+        self._last = self._thread.submit(_save_then, path, state, then)
 
     def __exit__(self, *error: object) -> None:
         """Waits for the last one.
@@ -180,3 +251,9 @@ class Writer:
         last, self._last = self._last, None
         if last:
             last.result()
+
+
+def _save_then(path: Path, state: State, then: Callable[[], None]) -> None:
+    """Writes a state, and does what comes behind it."""
+    save(path, state)
+    then()

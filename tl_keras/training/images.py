@@ -1,15 +1,16 @@
 """Images as a phase learns from them: another random view of each in every epoch."""
 
 import dataclasses
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from tl_keras.config import Config
-from tl_keras.datasets import batches
+from tl_keras.datasets import batches, unchanged
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.square import Square
 from tl_keras.progress import track
@@ -34,6 +35,8 @@ class Images:
         seed: Of the augmentation.
         memory: Bytes that the decoded images may take.
         flip: Whether the policy may mirror images.
+        cache_dir: As `data.cache_dir`: by what lies there, files are known that were
+            changed since they were checked. `None` trusts them.
     """
 
     manifest: Manifest
@@ -43,6 +46,7 @@ class Images:
     seed: int
     memory: int = 1 << 30
     flip: bool = True
+    cache_dir: str | None = None
 
     def drawn(
         self, places: np.ndarray, epoch: int, random: np.random.Generator, batch: int
@@ -69,9 +73,8 @@ class Images:
             "flip": self.flip,
         }
         if self._decoded is None:
-            data = batches.images(chosen, self.square, batch, **view)
-        else:
-            data = batches.views(self._decoded[places], chosen, batch, **view)
+            return self._read(chosen, batch, **view)
+        data = batches.views(self._decoded[places], chosen, batch, **view)
         return (images.numpy() for images in batches.read(data))
 
     def in_order(self, batch: int) -> Iterator[np.ndarray]:
@@ -81,8 +84,7 @@ class Images:
     def plain(self, places: np.ndarray, batch: int) -> Iterator[np.ndarray]:
         """Yields batches of some images as they are, the last one included."""
         if self._decoded is None:
-            data = batches.images(self._chosen(places), self.square, batch)
-            return (images.numpy() for images in batches.read(data))
+            return self._read(self._chosen(places), batch)
         starts = range(0, len(places), batch)
         return (self._decoded[places[first : first + batch]] for first in starts)
 
@@ -105,9 +107,24 @@ class Images:
         total = len(self.manifest.rows)
         if total * self.square.side**2 * 3 > self.memory:
             return None
-        data = batches.images(self.manifest, self.square, DECODE_BATCH)
-        found = track(batches.read(data), "Decoding", total, DECODE_BATCH)
-        return np.concatenate([images.numpy() for images in found])
+        images = self._read(self.manifest, DECODE_BATCH)
+        return np.concatenate(list(track(images, "Decoding", total, DECODE_BATCH)))
+
+    def _read(
+        self, manifest: Manifest, batch: int, **view: Any
+    ) -> Iterator[np.ndarray]:
+        """Yields batches of some images from their files.
+
+        Raises:
+            DataError: If one is gone, or is another one than the manifest says.
+        """
+        data = batches.images(manifest, self.square, batch, **view)
+        last = math.ceil(len(manifest.rows) / batch) - 1
+        for number, images in enumerate(batches.read(data)):
+            # Before who takes them learns from the last ones: all are read by now.
+            if number == last and self.cache_dir is not None:
+                unchanged.require(manifest, self.cache_dir, self.square.background)
+            yield images.numpy()
 
 
 def of_splits(
@@ -129,6 +146,7 @@ def of_splits(
             config.augment.policy,
             config.seed,
             flip=config.augment.flip,
+            cache_dir=config.data.cache_dir,
         )
         for chosen in (manifest.split("train"), manifest.split("validation"))
     )

@@ -1,7 +1,7 @@
 """What both phases learn from, asked for at once: each image is decoded once."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from tl_keras.datasets.square import Square
 from tl_keras.training import gradual, images
 from tl_keras.training.cache.prefix import PrefixCache, Wanted
 from tl_keras.training.cache.rows import Rows
+from tl_keras.training.engines import choice
 from tl_keras.training.examples import Cached, Examples
 from tl_keras.training.head import Classifier
 from tl_keras.training.streamed import Streaming
@@ -157,7 +158,8 @@ class Inputs:
             Square.of(self.config.data, self.classifier.image_size),
             self.config.augment,
             self.config.seed,
-            self.config.cache,
+            replace(self.config.cache, engine=choice.name_for(self.config)),
+            exact=self.config.deterministic,
         )
 
 

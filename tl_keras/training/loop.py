@@ -1,5 +1,6 @@
 """One phase of training on cached arrays: compile, fit, keep the best, be resumable."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import tensorflow as tf
 from tl_keras.config import Phase
 from tl_keras.errors import StorageError, TlKerasError
 from tl_keras.progress import say
+from tl_keras.state import note_epoch
 from tl_keras.training import checkpoint, feeding, optimizers, outputs
 from tl_keras.training.checkpoint import Best, State, Writer
 from tl_keras.training.engines.engine import OUT_OF_MEMORY
@@ -18,6 +20,10 @@ from tl_keras.training.examples import Examples
 from tl_keras.training.feeding import PREDICT_BATCH_SIZE, Plan
 from tl_keras.training.history import History
 from tl_keras.training.keeper import Keeper, Task
+from tl_keras.training.watched import Watched, own_errors
+
+# What Keras calls the state of a layer that draws random numbers.
+SEEDS = "seed_generator_state"
 
 
 def train(
@@ -37,7 +43,8 @@ def train(
 ) -> History:
     """Trains `model` and leaves it with the weights of its best epoch.
 
-    Starts behind the last finished epoch if `save_to` exists. Where a batch is too
+    Starts behind the last finished epoch that `save_to` or the checkpoint before it
+    holds. Where a batch is too
     large for the memory, its images go through the network in several steps, and
     their gradients make up the same update; but batch normalization that trains sees
     fewer images at once, and dropout draws other masks.
@@ -52,7 +59,8 @@ def train(
         phase: How to train.
         seed: Of the order of the images, the views and the dropout.
         history: The epochs before.
-        save_to: The phase's checkpoint, written at the end of every epoch.
+        save_to: The phase's checkpoint, written at the end of every epoch. The one
+            before stays beside it, in case this one is damaged.
         kind: What the logits stand for: see `training.outputs`.
         balance: What is done about classes of different size: `Data.imbalance`.
         multipliers: Shares of the learning rate by layer name; 1 for all others.
@@ -65,22 +73,38 @@ def train(
 
     Raises:
         TlKerasError: If the loss is no longer a number, or the memory too small.
-        StorageError: If the checkpoint is damaged or cannot be written.
+        StorageError: If the checkpoint is of another model or cannot be written.
     """
     batch_size = min(phase.batch_size, len(train.labels))
     steps = len(train.labels) // batch_size
     training = _Training(
         model,
-        train,
-        validation,
+        Watched(train),
+        Watched(validation),
         Task(name, phase, len(validation.labels), deadline),
         Plan(phase, batch_size, steps, seed, balance),
         kind,
         multipliers or {},
         save_to,
-        [variable.numpy() for variable in model.variables],
+        _beginning(model, seed),
     )
     return training.run(history)
+
+
+def _beginning(model: keras.Model, seed: int) -> list[np.ndarray]:
+    """Returns a model's variables, its random numbers as they are to begin.
+
+    What was drawn before, in a phase or in building the network, is another thing in a
+    run that was resumed.
+    """
+    found, generators = [], 0
+    for variable in model.variables:
+        value = variable.numpy()
+        if variable.path.endswith(SEEDS):
+            value = np.array([seed, generators]).astype(value.dtype)
+            generators += 1
+        found.append(value)
+    return found
 
 
 @dataclass(frozen=True)
@@ -88,8 +112,8 @@ class _Training:
     """One phase: what `train` was given, and the variables that it began with."""
 
     model: keras.Model
-    train: Examples
-    validation: Examples
+    train: Watched
+    validation: Watched
     task: Task
     plan: Plan
     kind: str
@@ -99,10 +123,12 @@ class _Training:
 
     def run(self, history: History) -> History:
         """Trains with as many images a step as the memory holds."""
-        pieces = self._saved().pieces if self.save_to.exists() else 1
+        saved = checkpoint.latest(self.save_to)
+        pieces = saved.pieces if saved else 1
         while True:
             try:
-                return self._attempt(history, pieces)
+                with own_errors(self.train, self.validation):
+                    return self._attempt(history, pieces)
             except OUT_OF_MEMORY:
                 pieces = self._more_pieces(pieces)
             history = replace(history, epochs=History.load(history.folder).epochs)
@@ -118,7 +144,15 @@ class _Training:
                 state = State.of(
                     model, epoch=epoch, pieces=pieces, best=best, over=over
                 )
-                writer.write(self.save_to, state)
+                settled = keeper.history.settled
+                note = functools.partial(
+                    note_epoch,
+                    history.folder,
+                    settled + epoch,
+                    settled + best.epoch,
+                    best.accuracy,
+                )
+                writer.write(self.save_to, state, note)
 
             keeper = Keeper(task, history.until(task.name, start), best, write)
             held_out = self._held_out(pieces)
@@ -180,21 +214,17 @@ class _Training:
             Finished epochs of the phase, the best of them, and whether the phase ended
             early with the last.
         """
-        if not self.save_to.exists():
+        state = checkpoint.latest(self.save_to)
+        if state is None:
             for variable, value in zip(self.model.variables, self.begun):
                 variable.assign(value)
             return 0, Best.none_yet(), False
-        state = self._saved()
         if not state.put(self.model):
             raise StorageError(
-                f"Checkpoint {self.save_to} is of another model. Delete it to repeat "
-                "its phase."
+                f"Checkpoint {self.save_to} is of another model. Delete its folder to "
+                "repeat the phase."
             )
         return state.epoch, state.best, state.over
-
-    def _saved(self) -> State:
-        """Reads the checkpoint."""
-        return checkpoint.load(self.save_to)
 
     def _more_pieces(self, pieces: int) -> int:
         """Returns into how many steps to cut an update next, and says so."""

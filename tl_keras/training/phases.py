@@ -19,6 +19,7 @@ from tl_keras.config import Config, FineTune
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.progress import say
 from tl_keras.training import (
+    checkpoint,
     events,
     gradual,
     heads,
@@ -123,7 +124,11 @@ def fine_tune(
     for number, phase in enumerate(parts):
         name = f"{FINE_TUNE}_{number + 1}" if len(parts) > 1 else FINE_TUNE
         save_to = checkpoint_path(history.folder, name)
-        if number and not save_to.exists() and _out_of_time(history, deadline):
+        if (
+            number
+            and not checkpoint.exists(save_to)
+            and _out_of_time(history, deadline)
+        ):
             say(
                 f"{FINE_TUNE}: no time for parts that train more, from unfreeze "
                 f"{phase.unfreeze} on"

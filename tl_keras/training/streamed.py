@@ -125,7 +125,7 @@ class Streaming:
             networks.build(self.backbone, (output,)),
             sample,
             total=images * epochs,
-            name=self.config.cache.engine,
+            name=choice.name_for(self.config),
             folder=Path(self.config.data.cache_dir).expanduser() / stored.FOLDER,
         )
 

@@ -19,7 +19,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -138,6 +138,11 @@ class Entry:
             return (self.path / digest_name(shard)).read_text(encoding="ascii").strip()
         except (OSError, ValueError):
             return ""
+
+    def forget(self, shards: Iterable[int]) -> None:
+        """Has shards computed anew when they are wanted again."""
+        for shard in shards:
+            (self.path / digest_name(shard)).unlink(missing_ok=True)
 
     def needed(self) -> int:
         """Returns the bytes that are still to be written."""

@@ -26,7 +26,7 @@ class Job:
         view: Of the inputs.
         output: Of the network.
         entry: Where the rows go.
-        shards: Which ones.
+        shards: Which ones; none where the output is computed beside others only.
     """
 
     view: int
@@ -74,7 +74,11 @@ def run(inputs: Inputs, jobs: Sequence[Job], choose: Choose, *, what: str) -> No
     largest = max(network.engine.batch_size for network in chosen)
     batch = min(largest, len(facts.places(0)))
     with ExitStack() as stack, storage_errors(jobs[0].entry.path):
-        writers = {job: stack.enter_context(closing(Writer(job.entry))) for job in jobs}
+        writers = {
+            job: stack.enter_context(closing(Writer(job.entry)))
+            for job in jobs
+            if job.shards
+        }
         for step in track(inputs.steps(places, batch), what, total, batch):
             for network in chosen:
                 for job, first, rows in _outputs(network, step):

@@ -11,6 +11,9 @@ whether it started from the images or from an earlier cut kept in float32. Every
 is compared with Keras before it is used; in float16 hardly any of this is left. A cut
 kept in float16 is never gone on from: rounded numbers would lead to others, and then
 what a run computes would depend on what was in the cache.
+
+Where the last bits count (`exact`) the graph runs, always from the images, and gives
+all outputs that were asked for at once, whichever are missing; the name holds them too.
 """
 
 import hashlib
@@ -24,9 +27,10 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras.backbones.backbone import Backbone
-from tl_keras.datasets import augmentation, batches
+from tl_keras.datasets import augmentation, batches, unchanged
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.square import Square
+from tl_keras.errors import DataError
 from tl_keras.progress import say
 from tl_keras.sections import Augment, Cache
 from tl_keras.training.cache import networks, passes, store
@@ -78,6 +82,7 @@ class PrefixCache:
         augment: What the views beyond the plain one are.
         seed: Of these views.
         settings: The config's section.
+        exact: Whether the numbers are the same bit for bit, whatever was there before.
     """
 
     backbone: Backbone
@@ -86,6 +91,7 @@ class PrefixCache:
     augment: Augment = field(default_factory=Augment)
     seed: int = 0
     settings: Cache = field(default_factory=Cache)
+    exact: bool = False
 
     def cut(self, unfreeze: int | float | str) -> str:
         """Returns the output's name of the feature map where the frozen part ends."""
@@ -114,7 +120,7 @@ class PrefixCache:
             UsageError: If a number is too large for `settings.dtype`.
         """
         known = self._known(manifest, what)
-        entries = {one: self._entry(known, *one) for one in wanted}
+        entries = self._entries(known, wanted)
         if not manifest.rows:
             return {one: _none(entry.facts) for one, entry in entries.items()}
         found = zip(entries.values(), missing(list(entries.values())))
@@ -145,19 +151,25 @@ class PrefixCache:
             wanted: Pairs of a view and an output's name.
             what: What the images are.
         """
-        known = self._known(manifest, what)
-        return {one: self._entry(known, *one) for one in wanted}
+        return self._entries(self._known(manifest, what), wanted)
+
+    def _entries(self, known: Known, wanted: Sequence[Wanted]) -> dict[Wanted, Entry]:
+        """Returns where outputs lie that are asked for at once."""
+        beside: dict[int, list[str]] = {}
+        for view, output in sorted(wanted):
+            beside.setdefault(view, []).append(output)
+        return {one: self._entry(known, *one, beside[one[0]]) for one in wanted}
 
     def _compute(
         self, manifest: Manifest, known: Known, entries: dict[Wanted, Entry]
     ) -> None:
         """Computes what is missing, from cuts that are there or else from images."""
+        found = zip(entries.items(), missing(list(entries.values())))
+        jobs = [Job(*one, entry, shards) for (one, entry), shards in found]
+        lacking = {job.view for job in jobs if job.shards}
+        # A network of fewer outputs may come to other last bits.
         jobs = [
-            Job(*one, entry, shards)
-            for (one, entry), shards in zip(
-                entries.items(), missing(list(entries.values()))
-            )
-            if shards
+            job for job in jobs if job.shards or (self.exact and job.view in lacking)
         ]
         for job in jobs:
             _tell_damage(job)
@@ -176,10 +188,24 @@ class PrefixCache:
                 self.backbone, manifest, self.square, self.augment, self.seed, views
             )
             self._run(images, chosen, known.what)
+            self._require_unchanged(manifest, chosen)
+
+    def _require_unchanged(self, manifest: Manifest, jobs: list[Job]) -> None:
+        """Takes back what was computed of other images than the manifest's.
+
+        Raises:
+            DataError: If there are any.
+        """
+        try:
+            unchanged.require(manifest, self.folder.parent, self.square.background)
+        except DataError:
+            for job in jobs:
+                job.entry.forget(job.shards)
+            raise
 
     def _source(self, known: Known, job: Job) -> str:
         """Returns the last output before a job's that is there in full, or nothing."""
-        if self._dtype(FEATURE_MAP) != EXACT:
+        if self.exact or self._dtype(FEATURE_MAP) != EXACT:
             return ""
         depth = networks.depth(self.backbone, job.output)
         names = [*networks.cuts(self.backbone), FEATURE_MAP]
@@ -219,8 +245,10 @@ class PrefixCache:
         weights = networks.fingerprints(self.backbone)
         return Known(_digest(parts), weights, len(manifest.rows), what)
 
-    def _entry(self, known: Known, view: int, output: str) -> Entry:
-        """Returns where an output of a view lies."""
+    def _entry(
+        self, known: Known, view: int, output: str, beside: Sequence[str] = ()
+    ) -> Entry:
+        """Returns where an output of a view lies, computed beside some others."""
         policy = self.augment.policy
         unmirrored = augmentation.unmirrored(policy, self.augment.flip)
         drawn = [policy, view, self.seed, *(["unmirrored"] if unmirrored else [])]
@@ -230,6 +258,7 @@ class PrefixCache:
             "output": output,
             "dtype": self._dtype(output),
             "view": drawn if view != batches.PLAIN_VIEW else None,
+            **({"exact": list(beside)} if self.exact else {}),
         }
         facts = Facts(
             backbone=self.backbone.name,
@@ -255,7 +284,7 @@ def _none(facts: Facts) -> Rows:
 
 def _tell_damage(job: Job) -> None:
     """Says that parts of an entry are computed a second time, and why."""
-    damaged, facts = job.shards & job.entry.noted(), job.entry.facts
+    damaged, facts = [*filter(job.entry.digest, job.shards)], job.entry.facts
     if damaged:
         say(
             f"{len(damaged)} of {facts.shards} parts of the cache entry "

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras import cores
+from tl_keras.config import Config
 from tl_keras.errors import TlKerasError, UsageError
 from tl_keras.registry import lookup
 from tl_keras.training.engines import contest, graph, litert, onnx_runtime
@@ -80,6 +81,11 @@ def choose(
     if name == AUTO:
         return _automatic(network, total)
     return _named(network, name, total)
+
+
+def name_for(config: Config) -> str:
+    """Returns the engine of a config: no clock chooses where all is to be repeated."""
+    return graph.NAME if config.deterministic else config.cache.engine
 
 
 @dataclass(frozen=True)
