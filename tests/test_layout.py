@@ -18,6 +18,7 @@ FLOORS = (
         "fields",
         "durations",
         "cores",
+        "cluster",
         "sections",
         "config",
         "files",
@@ -29,7 +30,7 @@ FLOORS = (
     {"training"},
     {"evaluation", "export"},
     {"run", "state"},
-    {"preparation", "budget", "assessment", "explaining"},
+    {"preparation", "budget", "assessment", "explaining", "workspace"},
     {"reporting", "monitoring"},
     {"arguments", "pipeline", "learning_rate", "summary", "listing", "inspection"},
     {"studies"},
@@ -39,6 +40,7 @@ FLOORS = (
 # Within a floor of several modules, who may import whom.
 NEIGHBOURS = {
     ("registry", "errors"),
+    ("cluster", "errors"),
     ("config", "errors"),
     ("config", "durations"),
     ("config", "fields"),

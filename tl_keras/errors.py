@@ -31,3 +31,7 @@ class StorageError(TlKerasError):
 
 class ExportError(TlKerasError):
     """An export that does not compute what the trained model computes."""
+
+
+class WorkerError(TlKerasError):
+    """Another process of the same run that failed, or is gone."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from tl_keras import assessment, monitoring, preparation, reporting
+from tl_keras import assessment, monitoring, preparation, reporting, workspace
 from tl_keras.budget import planning, steps
 from tl_keras.config import Config
 from tl_keras.datasets.sources.finding import Source, title
@@ -25,6 +25,8 @@ from tl_keras.run import (
     remove_checkpoints,
 )
 from tl_keras.training import phases, scratch
+from tl_keras.training.distribution import joining
+from tl_keras.training.distribution.team import current
 
 
 def train(
@@ -66,15 +68,18 @@ def train(
     since = time.monotonic() if since is None else since
     config = (config or Config()).override(**overrides)
     folder = Path(runs) / (name or preparation.default_name(source))
-    refuse_existing(folder, overwrite)
-    preparation.prepare_tensorflow(config)
-    config, manifest = preparation.prepare(source, config)
-    built = preparation.build(config, manifest)
-    create(folder, title(source), manifest, config)
-    run = Run(folder, built)
-    if config.time_budget:
-        run.finish("prepare", time.monotonic() - since)
-    return _go_on(run)
+
+    def make() -> Run:
+        refuse_existing(folder, overwrite)
+        settled, manifest = preparation.prepare(source, config)
+        built = preparation.build(settled, manifest)
+        create(folder, title(source), manifest, settled)
+        run = Run(folder, built)
+        if settled.time_budget:
+            run.finish("prepare", time.monotonic() - since)
+        return run
+
+    return _run(config, make)
 
 
 def resume(folder: str | os.PathLike) -> Run:
@@ -87,8 +92,7 @@ def resume(folder: str | os.PathLike) -> Run:
         UsageError: If it is no run folder.
     """
     run = load_run(folder)
-    preparation.prepare_tensorflow(run.config)
-    return _go_on(run)
+    return _run(run.config, lambda: run)
 
 
 def load(path: str | os.PathLike) -> Run | Export:
@@ -108,6 +112,25 @@ def load(path: str | os.PathLike) -> Run | Export:
     return found
 
 
+def _run(config: Config, make: Callable[[], Run]) -> Run:
+    """Opens a run with all devices and processes that there are, and goes on with it.
+
+    Args:
+        config: Says which devices.
+        make: Creates or opens the run.
+    """
+    with joining.join(config.strategy) as team:
+        if team.workers > 1 and config.time_budget:
+            raise UsageError(
+                "`time_budget` must be null with several processes, whose clocks "
+                f"differ. Received: {config.time_budget!r}"
+            )
+        preparation.prepare_tensorflow(config)
+        with workspace.opened(team, make) as (run, folder):
+            _go_on(run)
+    return run if team.is_chief else Run(folder)
+
+
 def _go_on(run: Run) -> Run:
     """Does the steps of a run that are not done yet."""
     config = run.config
@@ -119,6 +142,8 @@ def _go_on(run: Run) -> Run:
         _step(run, "head", lambda: _train(run, phases.train_head))
         if phases.fine_tunes(config):
             _step(run, "fine_tune", lambda: _train(run, phases.fine_tune))
+    if not current().is_chief:
+        return run
     _step(run, "evaluate", lambda: assessment.assess(run))
     if config.export.folder:
         _step(run, "export", lambda: _export(run, config.export.folder))
@@ -152,6 +177,8 @@ def _step(run: Run, name: str, work: Callable[[], dict[str, Any] | None]) -> Non
 def _train(run: Run, phase: Callable) -> None:
     """Runs a phase and keeps its weights."""
     classifier = run.classifier
+    # Random weights are drawn in each process anew.
+    current().align(classifier.model)
     if not run.has_weights:
         monitoring.record_weights(run, 0)
     # Each phase starts from the seed, behind the building of the network, which draws

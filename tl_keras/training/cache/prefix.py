@@ -29,12 +29,13 @@ from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.square import Square
 from tl_keras.progress import say
 from tl_keras.sections import Augment, Cache
-from tl_keras.training.cache import networks, passes, store
+from tl_keras.training.cache import networks, passes, store, together
 from tl_keras.training.cache.checksums import missing
-from tl_keras.training.cache.entry import Entry, Facts, locked
+from tl_keras.training.cache.entry import Entry, Facts
 from tl_keras.training.cache.inputs import Images, Inputs, Maps
 from tl_keras.training.cache.passes import Job
 from tl_keras.training.cache.rows import Rows
+from tl_keras.training.distribution.team import Team, current
 from tl_keras.training.engines import choice, stored
 from tl_keras.training.engines.engine import Engine
 from tl_keras.training.heads import FEATURE_MAP
@@ -117,11 +118,12 @@ class PrefixCache:
         entries = {one: self._entry(known, *one) for one in wanted}
         if not manifest.rows:
             return {one: _none(entry.facts) for one, entry in entries.items()}
-        found = zip(entries.values(), missing(list(entries.values())))
-        lacking = [entry for entry, shards in found if shards]
-        if lacking:
-            with locked(lacking):
-                self._compute(manifest, known, entries)
+        team = current()
+        together.compute(
+            list(entries.values()),
+            team,
+            lambda: self._compute(manifest, known, entries, team),
+        )
         return {one: entry.rows() for one, entry in entries.items()}
 
     def fits(self, manifest: Manifest, wanted: Sequence[Wanted]) -> bool:
@@ -149,14 +151,21 @@ class PrefixCache:
         return {one: self._entry(known, *one) for one in wanted}
 
     def _compute(
-        self, manifest: Manifest, known: Known, entries: dict[Wanted, Entry]
+        self,
+        manifest: Manifest,
+        known: Known,
+        entries: dict[Wanted, Entry],
+        team: Team,
     ) -> None:
-        """Computes what is missing, from cuts that are there or else from images."""
+        """Computes this process's part of what is missing.
+
+        From cuts that are there, or else from images.
+        """
+        lacking = missing(list(entries.values()))
+        shares = [together.own(shards, team) for shards in lacking]
         jobs = [
             Job(*one, entry, shards)
-            for (one, entry), shards in zip(
-                entries.items(), missing(list(entries.values()))
-            )
+            for (one, entry), shards in zip(entries.items(), shares)
             if shards
         ]
         for job in jobs:
