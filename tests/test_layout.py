@@ -18,6 +18,7 @@ FLOORS = (
         "fields",
         "durations",
         "cores",
+        "cluster",
         "sections",
         "config",
         "files",
@@ -32,7 +33,7 @@ FLOORS = (
     {"training"},
     {"evaluation", "export"},
     {"run"},
-    {"preparation", "budget", "assessment", "explaining"},
+    {"preparation", "budget", "assessment", "explaining", "workspace"},
     {"reporting", "monitoring", "restoring"},
     {"arguments", "pipeline", "learning_rate", "summary", "listing", "inspection"},
     {"studies"},
@@ -42,6 +43,7 @@ FLOORS = (
 # Within a floor of several modules, who may import whom.
 NEIGHBOURS = {
     ("registry", "errors"),
+    ("cluster", "errors"),
     ("config", "errors"),
     ("config", "durations"),
     ("config", "fields"),

@@ -219,12 +219,16 @@ class Config:
         seed: Of the augmentation, the order of the images and the dropout.
         deterministic: Same weights bit for bit in a second run on the same machine,
             and in one that was killed and resumed.
+        strategy: Which devices train: `auto` takes all GPUs of this machine, and of all
+            processes where `TF_CONFIG` names several; `none` one device, `mirrored`
+            all of this process, `multi-worker` all of all processes.
         time_budget: How long all may take, as `90s`, `5m` or `1h`: views, freeze
             boundary and epochs are chosen to end by then. `None` takes what is set.
     """
 
     seed: int = 0
     deterministic: bool = False
+    strategy: Literal["auto", "none", "mirrored", "multi-worker"] = "auto"
     time_budget: str | None = None
     data: Data = field(default_factory=Data)
     augment: Augment = field(default_factory=Augment)

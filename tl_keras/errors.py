@@ -35,3 +35,7 @@ class ExportError(TlKerasError):
 
 class BusyError(TlKerasError):
     """A folder that another process works in."""
+
+
+class WorkerError(TlKerasError):
+    """Another process of the same run that failed, or is gone."""

@@ -1,5 +1,6 @@
 """The chain from labelled images to a trained, evaluated and exported classifier."""
 
+import contextlib
 import functools
 import os
 import time
@@ -16,6 +17,7 @@ from tl_keras import (
     preparation,
     reporting,
     restoring,
+    workspace,
 )
 from tl_keras.budget import planning, steps
 from tl_keras.config import Config
@@ -32,6 +34,8 @@ from tl_keras.run import (
     remove_checkpoints,
 )
 from tl_keras.training import phases, scratch
+from tl_keras.training.distribution import joining
+from tl_keras.training.distribution.team import Team, current
 
 
 def train(
@@ -74,16 +78,18 @@ def train(
     since = time.monotonic() if since is None else since
     config = (config or Config()).override(**overrides)
     folder = Path(runs) / (name or preparation.default_name(source))
-    with locks.held(folder):
+
+    def make() -> Run:
         refuse_existing(folder, overwrite)
-        preparation.prepare_tensorflow(config)
-        config, manifest = preparation.prepare(source, config)
-        built = preparation.build(config, manifest)
-        create(folder, title(source), manifest, config)
+        settled, manifest = preparation.prepare(source, config)
+        built = preparation.build(settled, manifest)
+        create(folder, title(source), manifest, settled)
         run = Run(folder, built)
-        if config.time_budget:
+        if settled.time_budget:
             run.finish("prepare", time.monotonic() - since)
-        return _go_on(run)
+        return run
+
+    return _run(folder, config, make)
 
 
 def resume(folder: str | os.PathLike) -> Run:
@@ -97,14 +103,15 @@ def resume(folder: str | os.PathLike) -> Run:
         BusyError: If another process works in it.
         DataError: If an image that is still needed was removed or changed.
     """
-    if not Path(folder).absolute().parent.is_dir():
-        # There is nothing that a lock could lie beside.
-        load_run(folder)
-    with locks.held(folder):
+    folder = Path(folder)
+
+    def make() -> Run:
+        # Read under the lock: what was read before may be of another moment.
         run = load_run(folder)
-        preparation.prepare_tensorflow(run.config)
         restoring.restore(run)
-        return _go_on(run)
+        return run
+
+    return _run(folder, load_run(folder).config, make)
 
 
 def load(path: str | os.PathLike) -> Run | Export:
@@ -124,13 +131,33 @@ def load(path: str | os.PathLike) -> Run | Export:
     return found
 
 
+def _run(folder: Path, config: Config, make: Callable[[], Run]) -> Run:
+    """Opens a run with all devices and processes that there are, and goes on with it.
+
+    Args:
+        folder: The run's. The chief alone works in it.
+        config: Says which devices.
+        make: Creates or opens the run.
+    """
+    with joining.join(config.strategy) as team, _held(folder, team):
+        if team.workers > 1 and config.time_budget:
+            raise UsageError(
+                "`time_budget` must be null with several processes, whose clocks "
+                f"differ. Received: {config.time_budget!r}"
+            )
+        preparation.prepare_tensorflow(config)
+        with workspace.opened(team, make) as (run, shared):
+            with restoring.way_on(shared):
+                _go_on(run)
+    return run if team.is_chief else Run(shared)
+
+
+def _held(folder: Path, team: Team) -> contextlib.AbstractContextManager:
+    """Keeps other runs out of the folder; the processes of this one are let in."""
+    return locks.held(folder) if team.is_chief else contextlib.nullcontext()
+
+
 def _go_on(run: Run) -> Run:
-    """Does the steps of a run that are not done yet."""
-    with restoring.way_on(run):
-        return _do_steps(run)
-
-
-def _do_steps(run: Run) -> Run:
     """Does the steps of a run that are not done yet."""
     config = run.config
     if config.scratch.name:
@@ -141,6 +168,8 @@ def _do_steps(run: Run) -> Run:
         _step(run, "head", lambda: _train(run, phases.train_head))
         if phases.fine_tunes(config):
             _step(run, "fine_tune", lambda: _train(run, phases.fine_tune))
+    if not current().is_chief:
+        return run
     _step(run, "evaluate", lambda: _assess(run))
     if config.export.folder:
         _step(run, "export", lambda: _export(run, config.export.folder))
@@ -175,6 +204,8 @@ def _step(run: Run, name: str, work: Callable[[], dict[str, Any] | None]) -> Non
 def _train(run: Run, phase: Callable) -> dict[str, Any]:
     """Runs a phase and keeps its weights."""
     classifier = run.classifier
+    # Random weights are drawn in each process anew.
+    current().align(classifier.model)
     if not run.has_weights:
         monitoring.record_weights(run, 0)
     # Each phase starts from the seed, behind the building of the network, which draws

@@ -22,13 +22,16 @@ EVALUATE = "evaluate"
 
 
 @contextmanager
-def way_on(run: Run) -> Iterator[None]:
+def way_on(folder: Path) -> Iterator[None]:
     """Says how to go on with a run where its steps end early.
+
+    Args:
+        folder: The run's, as all processes see it.
 
     Raises:
         TlKerasError: In the place of an error of memory that was not got over.
     """
-    with stopping.way_on(stopping.resuming(run.folder)):
+    with stopping.way_on(stopping.resuming(folder)):
         try:
             yield
         except OUT_OF_MEMORY as error:

@@ -22,7 +22,9 @@ def images(manifest, request):
 
 def drawn(images, epoch, places):
     random = np.random.default_rng(0)
-    return np.concatenate(list(images.drawn(np.array(places), epoch, random, 2)))
+    places = np.array(places)
+    views = images.draw(places, epoch, random)
+    return np.concatenate(list(images.drawn(places, epoch, views, 2)))
 
 
 def test_images_come_in_the_order_that_is_asked_for(images):

@@ -107,10 +107,10 @@ def test_every_phase_gets_its_own_output_in_all_its_views(classifier, manifest, 
         if name != "head":
             assert not np.array_equal(train.views[0], train.views[1])
     train, _ = pairs[1]
-    random = np.random.default_rng(0)
+    views = train.draw(np.arange(4), 0, np.random.default_rng(0))
     expected = next(Cached((train.views[0],), train.labels).in_order(4))
     np.testing.assert_array_equal(next(train.in_order(4)), expected)
-    assert next(train.drawn(np.arange(4), 0, random, 4)).shape == (4, 8, 8, 6)
+    assert next(train.drawn(np.arange(4), 0, views, 4)).shape == (4, 8, 8, 6)
 
 
 def test_labels_are_those_of_the_split(classifier, manifest, config):

@@ -94,7 +94,8 @@ def test_batches_have_the_size_of_their_epoch(manifest):
     places, random = np.arange(4), np.random.default_rng(0)
     # The data set asks for epochs ahead, behind the last one, too.
     for epoch, side in [(0, 8), (1, 16), (2, 32), (3, 32)]:
-        (batch,) = growing.drawn(places, epoch, random, 4)
+        views = growing.draw(places, epoch, random)
+        (batch,) = growing.drawn(places, epoch, views, 4)
         assert batch.shape == (4, side, side, 3)
 
 
@@ -111,7 +112,7 @@ def test_small_images_are_made_of_the_files_and_show_the_same_views(manifest):
     growing = progressive.Growing(large, (16, 32))
     places = np.array([3, 1, 2])
     random = np.random.default_rng(0)
-    (found,) = growing.drawn(places, 0, random, 3)
+    (found,) = growing.drawn(places, 0, growing.draw(places, 0, random), 3)
     chosen = manifest.with_rows([large.manifest.rows[place] for place in places])
     view = {"policy": "light", "view": np.ones(3, int)}
     (expected,) = batches.images(chosen, Square(side=16), 3, **view)

@@ -49,7 +49,9 @@ def cached(backbone, manifest, tmp_path):
 def drawn(examples, places, batch=5):
     """Returns the batches of an epoch of any examples."""
     random = np.random.default_rng(7)
-    return list(examples.drawn(np.array(places), 0, random, batch))
+    places = np.array(places)
+    views = examples.draw(places, 0, random)
+    return list(examples.drawn(places, 0, views, batch))
 
 
 def test_streamed_epoch_shows_the_views_that_the_cache_shows(streaming, cached):

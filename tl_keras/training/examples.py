@@ -19,17 +19,37 @@ class Examples(Protocol):
 
     labels: np.ndarray
 
-    def drawn(
-        self, places: np.ndarray, epoch: int, random: np.random.Generator, batch: int
-    ) -> Iterator[np.ndarray]:
-        """Yields batches of `batch` inputs for an epoch of training.
+    def shape(self, epoch: int) -> tuple[int, ...]:
+        """Returns the shape of an input in an epoch."""
+
+    def draw(
+        self, places: np.ndarray, epoch: int, random: np.random.Generator
+    ) -> np.ndarray:
+        """Draws which view of its image each place of an epoch shows.
 
         Args:
-            places: Which images, in which order; a multiple of `batch`.
-            epoch: Number of the epoch, from 0.
-            random: What the epoch's random choices are drawn from.
-            batch: Images a batch.
+            places: Which images, in which order: all of the epoch.
+            epoch: Its number, from 0.
+            random: What is drawn from.
+
+        Returns:
+            Numbers of views, `(places,)`.
         """
+
+    def drawn(
+        self, places: np.ndarray, epoch: int, views: np.ndarray, batch: int
+    ) -> Iterator[np.ndarray]:
+        """Yields inputs for an epoch of training, or for a part of one.
+
+        Args:
+            places: Which images, in which order.
+            epoch: Number of the epoch, from 0.
+            views: Which view of each, of those that `draw` gave.
+            batch: Images a batch; the last one holds what is left.
+        """
+
+    def plain(self, places: np.ndarray, batch: int) -> Iterator[np.ndarray]:
+        """Yields batches of some inputs unchanged, the last one included."""
 
     def in_order(self, batch: int) -> Iterator[np.ndarray]:
         """Yields all inputs once, unchanged, the last batch included."""
@@ -52,11 +72,20 @@ class Cached:
         """Returns examples of arrays, one a view."""
         return cls(tuple(Rows.of(view) for view in views), labels)
 
+    def shape(self, epoch: int) -> tuple[int, ...]:
+        """Returns the shape of a row."""
+        return tuple(self.views[0].shape[1:])
+
+    def draw(
+        self, places: np.ndarray, epoch: int, random: np.random.Generator
+    ) -> np.ndarray:
+        """Draws one of its views for each place."""
+        return draw_views(places, len(self.labels), len(self.views), random)
+
     def drawn(
-        self, places: np.ndarray, epoch: int, random: np.random.Generator, batch: int
+        self, places: np.ndarray, epoch: int, views: np.ndarray, batch: int
     ) -> Iterator[np.ndarray]:
-        """Yields batches in which each image shows one of its views."""
-        views = draw_views(places, len(self.labels), len(self.views), random)
+        """Yields batches in which each image shows its view."""
         for first in range(0, len(places), batch):
             yield self._rows(
                 views[first : first + batch], places[first : first + batch]
@@ -69,6 +98,11 @@ class Cached:
         for view in np.unique(views):
             rows[views == view] = self.views[view].take(places[views == view])
         return rows
+
+    def plain(self, places: np.ndarray, batch: int) -> Iterator[np.ndarray]:
+        """Yields the first view of some images."""
+        for first in range(0, len(places), batch):
+            yield self.views[0].take(places[first : first + batch])
 
     def in_order(self, batch: int) -> Iterator[np.ndarray]:
         """Yields the first view."""

@@ -1,7 +1,7 @@
 """What a phase's model is fed with: endless epochs, and all images in order."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import keras
@@ -11,6 +11,7 @@ import tensorflow as tf
 from tl_keras.config import Phase
 from tl_keras.datasets.batches import untuned
 from tl_keras.training import imbalance, mixing, outputs
+from tl_keras.training.distribution.sharing import ALL, Share
 from tl_keras.training.examples import Examples
 
 PREDICT_BATCH_SIZE = 64
@@ -46,7 +47,7 @@ class Plan:
 
 
 def epochs(
-    examples: Examples, model: keras.Model, plan: Plan, start: int
+    examples: Examples, model: keras.Model, plan: Plan, start: int, share: Share = ALL
 ) -> tf.data.Dataset:
     """Gives endless epochs, each drawn from its number alone.
 
@@ -55,6 +56,8 @@ def epochs(
         model: What is fed: the data set has the shapes of its input and output.
         plan: How the images become updates.
         start: Number of the first epoch, from 0.
+        share: Of several replicas those that are fed: a batch each, one after another.
+            Each image then has a weight.
     """
     targets = _targets(examples, model)
     weights = None
@@ -65,28 +68,74 @@ def epochs(
     def batches() -> Iterator[tuple[np.ndarray, ...]]:
         epoch = start
         while True:
-            for inputs, chosen in _epoch(examples, targets, plan, epoch):
+            for inputs, chosen, counts in _epoch(examples, targets, plan, epoch, share):
                 batch = inputs, chosen
                 if weights is not None:
-                    batch = inputs, *imbalance.weigh(chosen, weights)
+                    chosen, weighed = imbalance.weigh(chosen, weights)
+                    batch = inputs, chosen, weighed * counts
+                elif share.replicas > 1:
+                    batch = inputs, chosen, counts
                 # Mixed as a whole, so that what an update sees is the same.
-                yield from zip(*(np.split(part, plan.pieces) for part in batch))
+                parts = plan.pieces * share.here
+                yield from zip(*(np.split(part, parts) for part in batch))
             epoch += 1
 
-    weighted = weights is not None
+    weighted = weights is not None or share.replicas > 1
     return _dataset(batches, model, tf.data.INFINITE_CARDINALITY, weighted)
 
 
 def _epoch(
-    examples: Examples, targets: np.ndarray, plan: Plan, epoch: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields the mixed batches of one epoch."""
+    examples: Examples, targets: np.ndarray, plan: Plan, epoch: int, share: Share
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yields this process's rows of the mixed batches of one epoch, and their weights.
+
+    All is drawn for the whole batches. Inputs are read of one's own rows alone, and of
+    those that are mixed into them.
+    """
     random = np.random.default_rng((plan.seed, epoch))
-    places = plan.order(examples.labels, random)
-    drawn = examples.drawn(places, epoch, random, plan.batch_size)
-    for first, inputs in zip(range(0, len(places), plan.batch_size), drawn):
-        chosen = targets[places[first : first + plan.batch_size]]
-        yield mixing.mix(inputs.astype(np.float32), chosen, plan.phase, random)
+    places, size = plan.order(examples.labels, random), plan.batch_size
+    views, shape = examples.draw(places, epoch, random), examples.shape(epoch)
+    mixtures = [
+        mixing.draw(size, shape, plan.phase, random) for _ in range(len(places) // size)
+    ]
+    own, weights = (part.reshape(-1) for part in share.places(size))
+    needed = [
+        np.unique(np.concatenate([own, mixture.other[own]]) if mixture else own)
+        for mixture in mixtures
+    ]
+    read = np.concatenate([number * size + rows for number, rows in enumerate(needed)])
+    found = _regrouped(
+        examples.drawn(places[read], epoch, views[read], size), map(len, needed)
+    )
+    for number, (mixture, rows, inputs) in enumerate(zip(mixtures, needed, found)):
+        chosen = targets[places[number * size : (number + 1) * size]]
+        inputs = inputs.astype(np.float32)
+        mine = np.searchsorted(rows, own)
+        if mixture is None:
+            yield _taken(inputs, mine), chosen[own], weights
+            continue
+        others = inputs[np.searchsorted(rows, mixture.other[own])]
+        mixed = mixture.inputs(_taken(inputs, mine), others, own)
+        yield mixed, mixture.targets(chosen)[own], weights
+
+
+def _taken(rows: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Returns some rows; all of them, in their order, are not copied."""
+    whole = len(rows) == len(places) and (np.diff(places) == 1).all()
+    return rows if whole else rows[places]
+
+
+def _regrouped(
+    batches: Iterator[np.ndarray], sizes: Iterable[int]
+) -> Iterator[np.ndarray]:
+    """Yields the rows of some batches in groups of other sizes."""
+    held: list[np.ndarray] = []
+    for size in sizes:
+        while sum(map(len, held)) < size:
+            held.append(next(batches))
+        rows = held[0] if len(held) == 1 else np.concatenate(held)
+        held = [rows[size:]] if len(rows) > size else []
+        yield rows[:size]
 
 
 def in_order(
@@ -102,6 +151,46 @@ def in_order(
             first += len(inputs)
 
     return _dataset(batches, model, math.ceil(len(targets) / batch_size))
+
+
+def shared_steps(images: int, share: Share) -> int:
+    """Returns in how many steps replicas see all images once in `in_shares`."""
+    return math.ceil(images / (share.replicas * share.rows(PREDICT_BATCH_SIZE)))
+
+
+def in_shares(examples: Examples, model: keras.Model, share: Share) -> tf.data.Dataset:
+    """Gives all images in order again and again, to several replicas.
+
+    Every `shared_steps` steps, each replica gets a batch a step; what the last step
+    lacks is filled up with images of weight 0.
+
+    Args:
+        examples: The images.
+        model: What is fed.
+        share: The replicas that are fed here.
+    """
+    targets = _targets(examples, model)
+    rows = share.rows(PREDICT_BATCH_SIZE)
+    steps, total = shared_steps(len(targets), share), len(targets)
+    numbers = np.arange(steps * share.replicas * rows)
+    numbers = numbers.reshape(steps, share.replicas, rows)
+    own = numbers[:, share.first : share.first + share.here].reshape(-1)
+    counts = own < total
+    own = np.where(counts, own, 0)
+    # Over all steps, the mean is that of the images.
+    weights = (counts * (numbers.size / total)).astype(np.float32)
+
+    def batches() -> Iterator[tuple[np.ndarray, ...]]:
+        while True:
+            for number, inputs in enumerate(examples.plain(own, rows)):
+                chosen = slice(number * rows, (number + 1) * rows)
+                yield (
+                    inputs.astype(np.float32),
+                    targets[own[chosen]],
+                    weights[chosen],
+                )
+
+    return _dataset(batches, model, tf.data.INFINITE_CARDINALITY, weighted=True)
 
 
 def _targets(examples: Examples, model: keras.Model) -> np.ndarray:

@@ -48,12 +48,22 @@ class Images:
     flip: bool = True
     cache_dir: str | None = None
 
-    def drawn(
-        self, places: np.ndarray, epoch: int, random: np.random.Generator, batch: int
-    ) -> Iterator[np.ndarray]:
-        """Yields batches in which each image shows the epoch's view of it."""
+    def shape(self, epoch: int) -> tuple[int, ...]:
+        """Returns the shape of an image."""
+        return self.square.side, self.square.side, 3
+
+    def draw(
+        self, places: np.ndarray, epoch: int, random: np.random.Generator
+    ) -> np.ndarray:
+        """Returns the epoch's view of each image."""
         # View 0 is the plain image; one that is drawn again shows another view.
-        return self.shown(places, epoch + 1 + AGAIN * repeats(places), batch)
+        return epoch + 1 + AGAIN * repeats(places)
+
+    def drawn(
+        self, places: np.ndarray, epoch: int, views: np.ndarray, batch: int
+    ) -> Iterator[np.ndarray]:
+        """Yields batches in which each image shows its view."""
+        return self.shown(places, views, batch)
 
     def shown(
         self, places: np.ndarray, views: np.ndarray, batch: int

@@ -14,6 +14,7 @@ from tl_keras.datasets.square import Square
 from tl_keras.training import gradual, images
 from tl_keras.training.cache.prefix import PrefixCache, Wanted
 from tl_keras.training.cache.rows import Rows
+from tl_keras.training.distribution.team import current
 from tl_keras.training.engines import choice
 from tl_keras.training.examples import Cached, Examples
 from tl_keras.training.head import Classifier
@@ -104,7 +105,9 @@ class Inputs:
         if store == "none":
             return "cache.store is none"
         chosen = [(self._computed(split), self._wanted(split)) for split in SPLITS]
-        if store == "auto" and not all(_fits(self._cache, *one) for one in chosen):
+        if store == "auto" and not current().agreed(
+            all(_fits(self._cache, *one) for one in chosen)
+        ):
             return f"its feature maps do not fit on the disk of {folder}"
         return ""
 

@@ -1,7 +1,7 @@
 """One phase of training on cached arrays: compile, fit, keep the best, be resumable."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from tl_keras.progress import say
 from tl_keras.state import note_epoch
 from tl_keras.training import checkpoint, feeding, optimizers, outputs
 from tl_keras.training.checkpoint import Best, State, Writer
+from tl_keras.training.distribution.sharing import Share
+from tl_keras.training.distribution.team import Team, current
 from tl_keras.training.engines.engine import OUT_OF_MEMORY
 from tl_keras.training.examples import Examples
 from tl_keras.training.feeding import PREDICT_BATCH_SIZE, Plan
@@ -47,7 +49,8 @@ def train(
     holds. Where a batch is too
     large for the memory, its images go through the network in several steps, and
     their gradients make up the same update; but batch normalization that trains sees
-    fewer images at once, and dropout draws other masks.
+    fewer images at once, and dropout draws other masks. With several devices a copy of
+    the model trains on each, on its rows of every batch.
 
     Args:
         model: From the examples' inputs to logits.
@@ -77,8 +80,10 @@ def train(
     """
     batch_size = min(phase.batch_size, len(train.labels))
     steps = len(train.labels) // batch_size
+    team = current()
+    copy = team.replicate(model)
     training = _Training(
-        model,
+        copy,
         Watched(train),
         Watched(validation),
         Task(name, phase, len(validation.labels), deadline),
@@ -86,9 +91,12 @@ def train(
         kind,
         multipliers or {},
         save_to,
-        _beginning(model, seed),
+        _beginning(copy, seed),
+        team,
     )
-    return training.run(history)
+    history = training.run(history)
+    team.collect(copy, model)
+    return history
 
 
 def _beginning(model: keras.Model, seed: int) -> list[np.ndarray]:
@@ -120,6 +128,7 @@ class _Training:
     multipliers: Mapping[str, float]
     save_to: Path
     begun: list[np.ndarray]
+    team: Team
 
     def run(self, history: History) -> History:
         """Trains with as many images a step as the memory holds."""
@@ -127,7 +136,7 @@ class _Training:
         pieces = saved.pieces if saved else 1
         while True:
             try:
-                with own_errors(self.train, self.validation):
+                with own_errors(self.train, self.validation), self.team.mended():
                     return self._attempt(history, pieces)
             except OUT_OF_MEMORY:
                 pieces = self._more_pieces(pieces)
@@ -159,7 +168,9 @@ class _Training:
             if held_out and not keeper.best.weights:
                 # What the phase starts from is the first candidate: training that
                 # makes the model worse is thrown away.
-                _, accuracy = model.evaluate(held_out, verbose=0)
+                _, accuracy = model.evaluate(
+                    held_out, steps=self._held_out_steps(), verbose=0
+                )
                 keeper.best = Best(accuracy, 0, model.get_weights())
             if start < task.phase.epochs and not over:
                 self._fit(keeper, start, pieces, held_out)
@@ -169,16 +180,20 @@ class _Training:
     def _compile(self, pieces: int) -> None:
         """Sets the optimizer and the loss; the only place that compiles."""
         phase = self.task.phase
-        optimizer = optimizers.build(
-            self.model,
-            phase,
-            self.plan.steps,
-            multipliers=self.multipliers,
-            pieces=pieces,
-        )
-        loss = outputs.loss(self.kind, phase.label_smoothing)
-        metrics = [outputs.accuracy(self.kind)]
-        self.model.compile(optimizer, loss, metrics=metrics)
+        with self.team.scope():
+            optimizer = optimizers.build(
+                self.model,
+                phase,
+                self.plan.steps,
+                multipliers=self.multipliers,
+                pieces=pieces,
+            )
+            loss = outputs.loss(self.kind, phase.label_smoothing)
+            if self.team.replicas > 1:
+                metrics = {"weighted_metrics": [outputs.counted_accuracy(self.kind)]}
+            else:
+                metrics = {"metrics": [outputs.accuracy(self.kind)]}
+            self.model.compile(optimizer, loss, **metrics)
 
     def _fit(
         self,
@@ -190,11 +205,14 @@ class _Training:
         """Runs the epochs that are left."""
         plan = replace(self.plan, pieces=pieces)
         self.model.fit(
-            feeding.epochs(self.train, self.model, plan, start),
+            self._fed(
+                lambda share: feeding.epochs(self.train, self.model, plan, start, share)
+            ),
             steps_per_epoch=plan.steps * pieces,
             initial_epoch=start,
             epochs=self.task.phase.epochs,
             validation_data=held_out,
+            validation_steps=self._held_out_steps(),
             callbacks=keeper.callbacks(),
             shuffle=False,
             verbose=0,
@@ -204,8 +222,23 @@ class _Training:
         """Returns the validation images, `None` where there are none."""
         if not len(self.validation.labels):
             return None
+        if self.team.replicas > 1:
+            return self._fed(
+                lambda share: feeding.in_shares(self.validation, self.model, share)
+            )
         batch_size = max(1, PREDICT_BATCH_SIZE // pieces)
         return feeding.in_order(self.validation, self.model, batch_size)
+
+    def _held_out_steps(self) -> int | None:
+        """Returns in how many steps replicas see the validation images."""
+        images, share = len(self.validation.labels), self.team.share
+        several = images and self.team.replicas > 1
+        return feeding.shared_steps(images, share) if several else None
+
+    def _fed(self, make: Callable[[Share], tf.data.Dataset]) -> tf.data.Dataset:
+        """Returns a data set for all replicas."""
+        team = self.team
+        return team.distributed(make) if team.replicas > 1 else make(team.share)
 
     def _resume(self) -> tuple[int, Best, bool]:
         """Puts the model where the last finished epoch left it.
@@ -229,6 +262,11 @@ class _Training:
     def _more_pieces(self, pieces: int) -> int:
         """Returns into how many steps to cut an update next, and says so."""
         name, batch_size = self.task.name, self.plan.batch_size
+        if self.team.replicas > 1:
+            raise TlKerasError(
+                f"{name}: the memory of a device does not hold its part of "
+                f"{batch_size} images a step: choose a smaller {name}.batch_size."
+            ) from None
         finer = [
             number
             for number in range(2 * pieces, batch_size + 1)

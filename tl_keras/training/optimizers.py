@@ -156,6 +156,15 @@ class AdamW(keras.optimizers.AdamW):
             grad=ops.cast(gradient, kind),
         )
 
+    def _clip_gradients(self, grads: list) -> list:
+        """Clips what all replicas found together, where Keras clips each one's."""
+        summed = super()._all_reduce_sum_gradients([(each, None) for each in grads])
+        return super()._clip_gradients([gradient for gradient, _ in summed])
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: list) -> list:
+        """Leaves the gradients: they were summed before they were clipped."""
+        return list(grads_and_vars)
+
     def _apply_weight_decay(self, variables: list) -> None:
         """Leaves the decay to `update_step`, which knows the layer's rate."""
 

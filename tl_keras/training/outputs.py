@@ -49,6 +49,32 @@ def accuracy(kind: str) -> keras.metrics.Metric:
     return keras.metrics.MeanMetricWrapper(_right, name="accuracy")
 
 
+def counted_accuracy(kind: str) -> keras.metrics.Metric:
+    """Returns the same of the images that have a weight, whatever it is.
+
+    Several replicas fill up their batches with images of weight 0.
+    """
+    multi_class = kind == MULTI_CLASS
+    return _Counted(
+        keras.metrics.categorical_accuracy if multi_class else _right, name="accuracy"
+    )
+
+
+class _Counted(keras.metrics.MeanMetricWrapper):
+    """The mean over the images with a weight; each of them counts alike."""
+
+    def update_state(
+        self,
+        targets: KerasTensor,
+        logits: KerasTensor,
+        sample_weight: KerasTensor | None = None,
+    ) -> None:
+        """Adds a batch."""
+        if sample_weight is not None:
+            sample_weight = ops.cast(sample_weight > 0, "float32")
+        super().update_state(targets, logits, sample_weight)
+
+
 def _right(targets: KerasTensor, logits: KerasTensor) -> KerasTensor:
     """Returns the share of an image's logits that lie on their targets' side."""
     return ops.mean(ops.equal(logits > 0, targets > 0.5), axis=-1)

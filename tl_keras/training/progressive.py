@@ -192,17 +192,35 @@ class Growing:
         """Class indices, `(images,)`, or multi-hot, `(images, classes)`."""
         return self.images.labels
 
+    def shape(self, epoch: int) -> tuple[int, ...]:
+        """Returns the shape of an image in an epoch."""
+        side = self._side(epoch)
+        return side, side, 3
+
+    def draw(
+        self, places: np.ndarray, epoch: int, random: np.random.Generator
+    ) -> np.ndarray:
+        """Returns the epoch's view of each image, as `Images.draw` does."""
+        return self.images.draw(places, epoch, random)
+
     def drawn(
-        self, places: np.ndarray, epoch: int, random: np.random.Generator, batch: int
+        self, places: np.ndarray, epoch: int, views: np.ndarray, batch: int
     ) -> Iterator[np.ndarray]:
         """Yields batches of the epoch's size, as `Images.drawn` does."""
-        # The next batches are asked for ahead of time, behind the last epoch, too.
-        side = self.sides[min(epoch, len(self.sides) - 1)]
-        return self._at(side).drawn(places, epoch, random, batch)
+        return self._at(self._side(epoch)).drawn(places, epoch, views, batch)
+
+    def plain(self, places: np.ndarray, batch: int) -> Iterator[np.ndarray]:
+        """Yields some plain images at their final size."""
+        return self.images.plain(places, batch)
 
     def in_order(self, batch: int) -> Iterator[np.ndarray]:
         """Yields the plain images at their final size."""
         return self.images.in_order(batch)
+
+    def _side(self, epoch: int) -> int:
+        """Returns the side of the images in an epoch."""
+        # The next batches are asked for ahead of time, behind the last epoch, too.
+        return self.sides[min(epoch, len(self.sides) - 1)]
 
     def _at(self, side: int) -> Images:
         """Returns the images at a size; those of the last one are let go."""

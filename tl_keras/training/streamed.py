@@ -34,23 +34,39 @@ class Streamed:
         images: The images, their classes and their random views.
         views: How many views of each image there are, the plain one among them.
         engine: What runs the prefix.
+        output: Shape of what it gives of an image.
     """
 
     images: Images
     views: int
     engine: Engine
+    output: tuple[int, ...]
 
     @property
     def labels(self) -> np.ndarray:
         """Class indices, `(images,)`, or multi-hot, `(images, classes)`."""
         return self.images.labels
 
+    def shape(self, epoch: int) -> tuple[int, ...]:
+        """Returns the shape of what the prefix gives of an image."""
+        return self.output
+
+    def draw(
+        self, places: np.ndarray, epoch: int, random: np.random.Generator
+    ) -> np.ndarray:
+        """Draws the view of each place that the cache would show."""
+        return draw_views(places, len(self.labels), self.views, random)
+
     def drawn(
-        self, places: np.ndarray, epoch: int, random: np.random.Generator, batch: int
+        self, places: np.ndarray, epoch: int, views: np.ndarray, batch: int
     ) -> Iterator[np.ndarray]:
-        """Yields batches in which each image shows the view that the cache would."""
-        views = draw_views(places, len(self.labels), self.views, random)
+        """Yields batches in which each image shows its view."""
         for pixels in self._pixels(places, views, batch):
+            yield run(self.engine, pixels)
+
+    def plain(self, places: np.ndarray, batch: int) -> Iterator[np.ndarray]:
+        """Yields what the prefix makes of some plain images."""
+        for pixels in self.images.plain(places, batch):
             yield run(self.engine, pixels)
 
     def in_order(self, batch: int) -> Iterator[np.ndarray]:
@@ -113,7 +129,11 @@ class Streaming:
             f"epoch: {self.reason}"
         )
         engine = self._engine(output, phase.epochs)
-        return Streamed(self.train, views, engine), Streamed(self.validation, 1, engine)
+        shape = networks.shape_of(self.backbone, output)
+        return (
+            Streamed(self.train, views, engine, shape),
+            Streamed(self.validation, 1, engine, shape),
+        )
 
     def _engine(self, output: str, epochs: int) -> Engine:
         """Returns what runs the network from images to an output."""

@@ -27,12 +27,27 @@ class Watched:
         """Class indices, `(images,)`, or multi-hot, `(images, classes)`."""
         return self.examples.labels
 
+    def shape(self, epoch: int) -> tuple[int, ...]:
+        """Returns the shape of an input in an epoch."""
+        return self.examples.shape(epoch)
+
+    def draw(
+        self, places: np.ndarray, epoch: int, random: np.random.Generator
+    ) -> np.ndarray:
+        """Draws which view of its image each place of an epoch shows."""
+        return self.examples.draw(places, epoch, random)
+
     def drawn(
-        self, places: np.ndarray, epoch: int, random: np.random.Generator, batch: int
+        self, places: np.ndarray, epoch: int, views: np.ndarray, batch: int
     ) -> Iterator[np.ndarray]:
         """Yields what the examples draw."""
         with self._kept():
-            yield from self.examples.drawn(places, epoch, random, batch)
+            yield from self.examples.drawn(places, epoch, views, batch)
+
+    def plain(self, places: np.ndarray, batch: int) -> Iterator[np.ndarray]:
+        """Yields some inputs unchanged."""
+        with self._kept():
+            yield from self.examples.plain(places, batch)
 
     def in_order(self, batch: int) -> Iterator[np.ndarray]:
         """Yields all inputs once."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from tl_keras.errors import UsageError
 from tl_keras.files import storage_errors
-from tl_keras.progress import track
+from tl_keras.progress import say, track
 from tl_keras.training.cache.entry import Entry, Writer
 from tl_keras.training.cache.inputs import Inputs, Step
 from tl_keras.training.engines.engine import Engine
@@ -130,3 +130,15 @@ def _stored(rows: np.ndarray, dtype: str) -> np.ndarray:
             f"This network's feature maps hold numbers up to {np.abs(rows).max():.0f}, "
             f"too large for {dtype}: set `--cache.dtype float32`."
         ) from None
+
+
+
+def tell_damage(job: Job) -> None:
+    """Says that parts of an entry are computed a second time, and why."""
+    damaged, facts = [*filter(job.entry.digest, job.shards)], job.entry.facts
+    if damaged:
+        say(
+            f"{len(damaged)} of {facts.shards} parts of the cache entry "
+            f"{job.entry.path.name} ({facts.output}, view {facts.view}) are damaged: "
+            "they are computed anew"
+        )

@@ -31,14 +31,14 @@ from tl_keras.datasets import augmentation, batches, unchanged
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.square import Square
 from tl_keras.errors import DataError
-from tl_keras.progress import say
 from tl_keras.sections import Augment, Cache
-from tl_keras.training.cache import networks, passes, store
+from tl_keras.training.cache import networks, passes, store, together
 from tl_keras.training.cache.checksums import missing
-from tl_keras.training.cache.entry import Entry, Facts, locked
+from tl_keras.training.cache.entry import Entry, Facts
 from tl_keras.training.cache.inputs import Images, Inputs, Maps
 from tl_keras.training.cache.passes import Job
 from tl_keras.training.cache.rows import Rows
+from tl_keras.training.distribution.team import Team, current
 from tl_keras.training.engines import choice, stored
 from tl_keras.training.engines.engine import Engine
 from tl_keras.training.heads import FEATURE_MAP
@@ -123,11 +123,12 @@ class PrefixCache:
         entries = self._entries(known, wanted)
         if not manifest.rows:
             return {one: _none(entry.facts) for one, entry in entries.items()}
-        found = zip(entries.values(), missing(list(entries.values())))
-        lacking = [entry for entry, shards in found if shards]
-        if lacking:
-            with locked(lacking):
-                self._compute(manifest, known, entries)
+        team = current()
+        together.compute(
+            list(entries.values()),
+            team,
+            lambda: self._compute(manifest, known, entries, team),
+        )
         return {one: entry.rows() for one, entry in entries.items()}
 
     def fits(self, manifest: Manifest, wanted: Sequence[Wanted]) -> bool:
@@ -161,18 +162,27 @@ class PrefixCache:
         return {one: self._entry(known, *one, beside[one[0]]) for one in wanted}
 
     def _compute(
-        self, manifest: Manifest, known: Known, entries: dict[Wanted, Entry]
+        self,
+        manifest: Manifest,
+        known: Known,
+        entries: dict[Wanted, Entry],
+        team: Team,
     ) -> None:
-        """Computes what is missing, from cuts that are there or else from images."""
-        found = zip(entries.items(), missing(list(entries.values())))
-        jobs = [Job(*one, entry, shards) for (one, entry), shards in found]
-        lacking = {job.view for job in jobs if job.shards}
-        # A network of fewer outputs may come to other last bits.
+        """Computes this process's part of what is missing.
+
+        From cuts that are there, or else from images.
+        """
+        lacking = missing(list(entries.values()))
+        shares = [together.own(shards, team) for shards in lacking]
         jobs = [
-            job for job in jobs if job.shards or (self.exact and job.view in lacking)
+            Job(*one, entry, shards)
+            for (one, entry), shards in zip(entries.items(), shares)
         ]
+        views = {job.view for job in jobs if job.shards}
+        # A network of fewer outputs may come to other last bits.
+        jobs = [job for job in jobs if job.shards or (self.exact and job.view in views)]
         for job in jobs:
-            _tell_damage(job)
+            passes.tell_damage(job)
         store.require_space(self.folder, sum(job.entry.needed() for job in jobs))
         sources = {job: self._source(known, job) for job in jobs}
         for source in sorted({name for name in sources.values() if name}):
@@ -280,14 +290,3 @@ def _digest(parts: dict) -> str:
 def _none(facts: Facts) -> Rows:
     """Returns the rows of no images."""
     return Rows.of(np.zeros((0, *facts.shape), facts.dtype))
-
-
-def _tell_damage(job: Job) -> None:
-    """Says that parts of an entry are computed a second time, and why."""
-    damaged, facts = [*filter(job.entry.digest, job.shards)], job.entry.facts
-    if damaged:
-        say(
-            f"{len(damaged)} of {facts.shards} parts of the cache entry "
-            f"{job.entry.path.name} ({facts.output}, view {facts.view}) are damaged: "
-            "they are computed anew"
-        )

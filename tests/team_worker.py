@@ -1,0 +1,93 @@
+"""Trains small runs in one of several processes, or on virtual devices, for tests.
+
+    python team_worker.py FOLDER CASE …
+
+Reads the pictures of `FOLDER/pictures`, writes runs below `FOLDER/runs`. What each case
+gave lies in its run folder afterwards. `TF_CONFIG` says which process this is; with
+`VIRTUAL_DEVICES` in the environment there are as many devices, and no other process.
+"""
+
+import dataclasses
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import tensorflow as tf
+from conftest import tiny_network
+
+from tl_keras import pipeline
+from tl_keras.backbones import catalogue
+from tl_keras.config import Config
+from tl_keras.training.cache import entry
+
+ALL_IMAGES = 1000
+# What every case has: nothing that draws other numbers on other devices.
+BASE = {
+    "backbone": {"name": "tiny", "weights": None, "image_size": 32},
+    "data": {"validation": 0.2, "test": 0.2},
+    "cache": {"dtype": "float32", "engine": "graph"},
+    "head": {"dropout": 0.0},
+    "augment": {"views": 2},
+    "head_phase": {"solver": "gradient", "epochs": 2, "patience": 9},
+    "fine_tune": {"epochs": 2, "patience": 9},
+}
+CASES = {
+    "full": {
+        "head_phase": {"batch_size": ALL_IMAGES, "clip_norm": 0.01},
+        "fine_tune": {"batch_size": ALL_IMAGES, "clip_norm": 0.01},
+    },
+    # Every image runs through all layers, batch normalization trains, classes weigh.
+    "images": {
+        "data": {"imbalance": "weights"},
+        "fine_tune": {"unfreeze": "all", "train_batch_norm": True, "batch_size": 12},
+    },
+    # Neither two nor three divide 7, nor 7 the images.
+    "uneven": {
+        "head_phase": {"batch_size": 7},
+        "fine_tune": {"batch_size": 7, "gradual": True, "unfreeze": 2, "cutmix": 0.5},
+    },
+    "few": {"head_phase": {"batch_size": 2}, "fine_tune": {"batch_size": 2}},
+    # As most people train: a solved head, dropout, averaged weights.
+    "usual": {
+        "head": {"dropout": 0.2},
+        "head_phase": {"solver": "auto", "l2": 0.01},
+        "fine_tune": {"epochs": 6, "batch_size": 8},
+    },
+}
+
+
+def main(folder: Path, cases: list[str]) -> None:
+    """Runs the cases, one after another."""
+    devices = int(os.environ.get("VIRTUAL_DEVICES", 1))
+    if devices > 1:
+        (cpu,) = tf.config.list_physical_devices("CPU")
+        logical = [tf.config.LogicalDeviceConfiguration()] * devices
+        tf.config.set_logical_device_configuration(cpu, logical)
+    # Small shards: all processes have some.
+    entry.SHARD = 8
+    catalogue.CATALOGUE["tiny"] = dataclasses.replace(
+        catalogue.CATALOGUE["efficientnet_lite0"],
+        build=tiny_network,
+        image_size=32,
+        minimum_size=8,
+    )
+    for case in cases:
+        config = Config().override(**BASE).override(**CASES[case])
+        config = config.override(
+            data={"cache_dir": str(folder / "cache" / case)},
+            strategy="mirrored" if devices > 1 else "auto",
+        )
+        run = pipeline.train(
+            folder / "pictures", config=config, name=case, runs=folder / "runs"
+        )
+        weights = run.classifier.model.get_weights()
+        own = os.environ.get("OWN_WEIGHTS")
+        if own:
+            np.savez(Path(own, f"{case}.npz"), *weights)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -1,0 +1,1 @@
+"""Several devices and several processes: the only place that knows tf.distribute."""
