@@ -4,8 +4,8 @@
 
 Each pair trains twice in processes of their own, in turn first and second, with caches
 that are empty but for the checks of the images. Beside the whole time, that of each
-phase stands by itself: the first holds the pass through the frozen part, where the graph
-takes the place of the fastest engine.
+phase stands by itself: the first holds the pass through the frozen part, where the
+graph takes the place of the fastest engine.
 """
 
 import argparse

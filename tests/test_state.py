@@ -65,3 +65,9 @@ def test_changed_library_is_named(monkeypatch):
     assert state.changed(state.versions()) == ""
     before = {**state.versions(), "keras": "2.0"}
     assert state.changed(before).startswith("keras 2.0 is now 3.")
+
+
+def test_next_step_begins_without_the_epochs_of_the_last(folder):
+    state.note_epoch(folder, 3, 2, 0.5)
+    begun = State.load(folder / STATE).during("evaluate")
+    assert (begun.phase, begun.epoch, begun.best) == ("evaluate", 0, None)

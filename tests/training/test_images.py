@@ -109,5 +109,5 @@ def test_epoch_of_other_images_than_the_manifest_s_is_refused(
         shutil.copy(train.paths[-1], train.paths[2])
     labels, cache = np.array(train.labels()), str(tmp_path / "cache")
     images = Images(train, SQUARE, labels, "light", 0, memory, cache_dir=cache)
-    with pytest.raises(DataError, match=f"{train.rows[2].path}.*|No such file"):
+    with pytest.raises(DataError, match=f"{train.rows[2].path}|No such file"):
         drawn(images, 0, [0, 2, 1, 3])
