@@ -135,9 +135,8 @@ def second_process(bench: Bench, trial: Trial) -> Outcome:
     code = second.wait()
     right = code == 1 and f"in use by process {child.pid}" in second.said()
     child.send(signal.SIGCONT)
-    child.wait()
     said = f"the second is refused with exit code {code}, the first goes on"
-    return _resumed(bench, trial, said, right and child.code == 0)
+    return _resumed(bench, trial, said, right)
 
 
 FAULTS = {
@@ -176,10 +175,9 @@ def _hinted(child: Child) -> bool:
 def _resumed(
     bench: Bench, trial: Trial, said: str, right: bool, needed: str = ""
 ) -> Outcome:
-    """Goes on to the end and compares; `needed` has to be said on the way."""
-    code, line = trial.finish()
-    if code != 0:
-        return FINE_TUNE, f"{said}; resumed: exit code {code}, {line}", False
+    """Goes on to the figures and compares; `needed` has to be said on the way."""
+    if not trial.go_on_to_the_figures():
+        return FINE_TUNE, f"{said}; resumed: {trial.child.last_line()}", False
     found = bench.differences(trial)
     told = needed in trial.child.said()
     same = f"others: {', '.join(found)}" if found else "bit-equal"

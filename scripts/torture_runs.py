@@ -41,7 +41,8 @@ RECIPES = {
     "head": (*EPOCHS, *GRADIENT, "--head_phase.ema_momentum", "0.9"),
     "streamed": (*EPOCHS, "--cache.store", "none"),
 }
-STEPS = ("before the run folder", "head", "scratch", "fine_tune", "evaluate")
+EVALUATE = "evaluate"
+STEPS = ("before the run folder", "head", "scratch", "fine_tune", EVALUATE)
 GIVE_UP_AFTER = 300.0
 # About so long a process takes up to the run folder, where the pictures were checked
 # before; and to go on with one.
@@ -106,7 +107,8 @@ class Child:
 
     def kill(self) -> None:
         """Kills it: nothing in it can do anything about that."""
-        self.send(signal.SIGKILL)
+        if not self._ended():
+            self.send(signal.SIGKILL)
         while not self._ended():
             time.sleep(0.01)
 
@@ -117,6 +119,10 @@ class Child:
     def said(self) -> str:
         """Returns all that was printed in the folder."""
         return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def last_line(self) -> str:
+        """Returns the last line that was printed in the folder."""
+        return (self.said().strip().splitlines() or [""])[-1]
 
     def _ended(self) -> bool:
         """Tells whether it has ended."""
@@ -158,8 +164,16 @@ class Trial:
         """Goes on to the end; returns the exit code and the last line that was said."""
         if not self.child or self.child.code != 0:
             self.next_command().wait()
-        lines = self.child.said().strip().splitlines() or [""]
-        return self.child.code, lines[-1]
+        return self.child.code, self.child.last_line()
+
+    def go_on_to_the_figures(self) -> bool:
+        """Goes on until the run is evaluated; tells whether it got there."""
+        if not self.child or self.child.code is not None:
+            self.next_command()
+        self.wait_for(lambda state: EVALUATE in state.get("done", ()))
+        # What is left is for people to look at.
+        self.child.kill()
+        return EVALUATE in self.state()["done"]
 
     def state(self) -> dict:
         """Returns what `state.json` holds; nothing before it is there."""

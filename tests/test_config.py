@@ -388,3 +388,18 @@ def test_given_threshold_needs_no_validation_images():
         evaluation={"min_confidence": 0.5}, data={"validation": 0.0}
     )
     assert config.evaluation.min_confidence == 0.5
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"time_budget": "5m"}, "time_budget"),
+        ({"cache": {"store": "auto"}}, "cache.store"),
+        ({"cache": {"engine": "litert"}}, "cache.engine"),
+    ],
+    ids=str,
+)
+def test_what_a_clock_or_a_disk_decides_is_refused_with_deterministic(changes, named):
+    Config().override(**changes)
+    with pytest.raises(UsageError, match=f"`{named}` must be .* with deterministic"):
+        Config().override(deterministic=True, **changes)

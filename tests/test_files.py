@@ -200,3 +200,48 @@ def test_too_little_space_is_said_with_both_numbers(tmp_path, monkeypatch):
     monkeypatch.setattr(files.shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(StorageError, match=r"The cache needs 2\.00 GB .* 1\.50 GB"):
         files.require_space(tmp_path, 2_000_000_000, "The cache")
+
+
+def test_interrupt_between_the_renames_brings_the_old_folder_back(
+    old_folder, monkeypatch
+):
+    replace = os.replace
+
+    def interrupt(source, target):
+        replace(source, target)
+        if source == old_folder:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(files.os, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt), files.replacing(old_folder) as temporary:
+        temporary.mkdir()
+    assert names(old_folder) == ["old.txt"]
+
+
+def killed_between_the_renames(folder):
+    """Leaves what a killed process leaves that has moved an old folder aside."""
+    holder = folder.parent / ".writing-x"
+    (holder / folder.name).mkdir(parents=True)
+    folder.rename(holder / f".old-{folder.name}")
+
+
+def test_folder_that_had_stepped_aside_comes_back(old_folder):
+    killed_between_the_renames(old_folder)
+    files.recover(old_folder)
+    assert names(old_folder) == ["old.txt"]
+    assert names(old_folder.parent) == ["model"]
+
+
+def test_old_folder_goes_where_the_new_one_had_come(old_folder):
+    killed_between_the_renames(old_folder)
+    shutil.move(old_folder.parent / ".writing-x" / "model", old_folder)
+    files.recover(old_folder)
+    assert names(old_folder) == [] and names(old_folder.parent) == ["model"]
+
+
+def test_half_written_files_go_and_those_of_others_stay(old_folder):
+    (old_folder / "logs" / ".writing-y").mkdir(parents=True)
+    (old_folder.parent / ".writing-z").mkdir()
+    files.recover(old_folder)
+    assert names(old_folder / "logs") == []
+    assert ".writing-z" in names(old_folder.parent)

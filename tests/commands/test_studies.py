@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tl_keras import locks
 from tl_keras.cli import main
 from tl_keras.studies.trainer import Trainer
 
@@ -87,3 +88,10 @@ def test_wrong_usage_is_one_line_and_exit_code_2(capsys, arguments, said):
     error = capsys.readouterr().err
     assert code == 2 and said in error
     assert error.startswith("error: ") and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["crossval", "curve"])
+def test_second_process_in_a_study_is_refused(flags, tmp_path, capsys, command):
+    with locks.held(tmp_path / "runs" / "mine"):
+        assert main([command, *flags]) == 1
+    assert "mine is in use by process" in capsys.readouterr().err

@@ -6,7 +6,7 @@ import pytest
 import tl_keras as tl
 from tl_keras.cli import main
 from tl_keras.datasets.manifest import Manifest, Row
-from tl_keras.errors import DataError, StorageError
+from tl_keras.errors import DataError, StorageError, UsageError
 from tl_keras.studies import parts
 from tl_keras.studies.cross_validation import deal
 
@@ -68,3 +68,33 @@ def test_fold_without_a_class_is_named_with_the_cure(tmp_path):
     manifest = Manifest(tmp_path, rows)
     with pytest.raises(DataError, match="Fold 1 cannot .* Try fewer folds, another"):
         list(deal(manifest, tl.Config(), 2, 1))
+
+
+@pytest.fixture
+def begin(manifest, tmp_path):
+    """Makes a study's folder, or goes on in it, from weights of some digest."""
+
+    def call(weights="1"):
+        folder = tmp_path / "study"
+        parts.begin(folder, "curve", {}, tl.Config(), manifest, weights=weights)
+
+    return call
+
+
+def test_study_goes_on_from_the_same(begin, capsys):
+    begin()
+    begin()
+    assert "Going on in" in capsys.readouterr().err
+
+
+def test_study_of_other_weights_is_refused(begin):
+    begin()
+    with pytest.raises(UsageError, match="other values of weights: its finished"):
+        begin("2")
+
+
+def test_study_with_other_libraries_is_refused(begin, monkeypatch):
+    begin()
+    monkeypatch.setattr(parts, "versions", lambda: {"keras": "2.0"})
+    with pytest.raises(UsageError, match="other values of versions.keras"):
+        begin()

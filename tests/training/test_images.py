@@ -1,12 +1,14 @@
 """Images as a phase learns from them: in any order, other views in each epoch."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
 
 from tl_keras.datasets import batches
 from tl_keras.datasets.square import Square
+from tl_keras.errors import DataError
 from tl_keras.training.images import Images, of_splits
 
 SQUARE = Square(side=32)
@@ -94,3 +96,20 @@ def test_unmirrored_images_are_drawn_unmirrored(images):
     both = drawn(images, 0, places), drawn(unmirrored, 0, places)
     same = (both[0] == both[1]).all(axis=(1, 2, 3))
     assert 0 < same.sum() < 8
+
+
+@pytest.mark.parametrize("memory", [0, 1 << 30], ids=["from files", "in memory"])
+@pytest.mark.parametrize("harm", ["removed", "changed"])
+def test_epoch_of_other_images_than_the_manifest_s_is_refused(
+    manifest, tmp_path, memory, harm
+):
+    shutil.copytree(manifest.root, tmp_path / "squares")
+    train = dataclasses.replace(manifest.split("train"), root=tmp_path / "squares")
+    if harm == "removed":
+        (tmp_path / "squares" / train.rows[2].path).unlink()
+    else:
+        shutil.copy(train.paths[-1], train.paths[2])
+    labels, cache = np.array(train.labels()), str(tmp_path / "cache")
+    images = Images(train, SQUARE, labels, "light", 0, memory, cache_dir=cache)
+    with pytest.raises(DataError, match=f"{train.rows[2].path}|No such file"):
+        drawn(images, 0, [0, 2, 1, 3])

@@ -19,7 +19,8 @@ from small_phase import (
 )
 
 from tl_keras.config import Phase
-from tl_keras.errors import StorageError, TlKerasError
+from tl_keras.errors import DataError, StorageError, TlKerasError
+from tl_keras.state import STATE, State
 from tl_keras.training import checkpoint, loop
 from tl_keras.training.examples import Cached
 from tl_keras.training.history import History
@@ -53,7 +54,9 @@ def test_training_that_makes_the_model_worse_is_thrown_away(tmp_path):
     run(tmp_path / "first", model)
     before = model.get_weights()
     wrong = Cached(train.views, (train.labels + 1) % 3)
-    run(tmp_path / "second", model, train=wrong)
+    # Within one epoch, that is: the first may be kept otherwise.
+    phase = dataclasses.replace(PHASE, learning_rate=1.0)
+    run(tmp_path / "second", model, phase, train=wrong)
     for weight, expected in zip(model.get_weights(), before):
         np.testing.assert_array_equal(weight, expected)
 
@@ -106,18 +109,59 @@ def test_finished_phase_is_not_trained_again(tmp_path):
     np.testing.assert_array_equal(again.get_weights()[0], weights[0])
 
 
-@pytest.mark.parametrize("damage", ["cut", "other model"])
-def test_checkpoint_that_does_not_fit_is_named(tmp_path, damage):
+def test_checkpoint_of_another_model_is_named(tmp_path):
     run(tmp_path, new_model())
-    path = tmp_path / "checkpoints" / "fine_tune.npz"
-    model = new_model()
-    if damage == "cut":
-        path.write_bytes(path.read_bytes()[:200])
-    else:
-        inputs = keras.Input((3,))
-        model = keras.Model(inputs, keras.layers.Dense(3)(inputs))
-    with pytest.raises(StorageError, match="fine_tune.npz .* Delete it to repeat"):
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, keras.layers.Dense(3)(inputs))
+    with pytest.raises(StorageError, match="fine_tune.npz is of another model"):
         run(tmp_path, model)
+
+
+@pytest.mark.parametrize("lost", ["", ".before"])
+def test_damaged_checkpoint_costs_an_epoch_and_no_more(tmp_path, capsys, lost):
+    whole = new_model()
+    run(tmp_path, whole)
+    path = tmp_path / "checkpoints" / f"fine_tune{lost}.npz"
+    path.write_bytes(path.read_bytes()[:200])
+    again = new_model()
+    history = run(tmp_path, again, history=History.load(tmp_path))
+    assert [epoch.epoch for epoch in history.epochs] == [1, 2, 3, 4]
+    repeated = capsys.readouterr().err.count("fine-tune epoch 4") - 1
+    assert repeated == (0 if lost else 1)
+    for weight, expected in zip(again.get_weights(), whole.get_weights()):
+        np.testing.assert_array_equal(weight, expected)
+
+
+def test_dropout_does_not_depend_on_what_was_drawn_before(tmp_path):
+    first, second = new_model(), new_model()
+    for _ in range(3):
+        second(np.zeros((2, 3), np.float32), training=True)
+    run(tmp_path / "first", first)
+    run(tmp_path / "second", second)
+    for weight, expected in zip(second.get_weights(), first.get_weights()):
+        np.testing.assert_array_equal(weight, expected)
+
+
+def test_state_of_the_run_tells_epoch_and_best(tmp_path):
+    State(source="a", root="b").during("fine_tune").save(tmp_path / STATE)
+    epochs = run(tmp_path, new_model()).epochs
+    state = State.load(tmp_path / STATE)
+    assert (state.phase, state.epoch) == ("fine_tune", 4)
+    best = max(epoch.val_accuracy for epoch in epochs)
+    assert state.best == {
+        "epoch": kept_epoch(epochs, images=13).epoch,
+        "val_accuracy": pytest.approx(best),
+    }
+
+
+def test_error_of_the_examples_comes_through_as_it_is(tmp_path):
+    class Lost(Cached):
+        def drawn(self, *args):
+            raise DataError("cat.jpg was removed")
+
+    train = examples(30)
+    with pytest.raises(DataError, match="^cat.jpg was removed$"):
+        run(tmp_path, new_model(), train=Lost(train.views, train.labels))
 
 
 def test_loss_that_is_not_a_number_names_the_cure(tmp_path):

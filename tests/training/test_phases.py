@@ -341,3 +341,21 @@ def test_every_phase_knows_what_is_done_about_imbalance(
     history = phases.train_head(classifier, manifest, config, History(tmp_path))
     phases.fine_tune(classifier, manifest, config, history)
     assert noted == ["sampling", "sampling"]
+
+
+def test_repeated_part_leaves_the_epochs_of_the_parts_behind_it(
+    classifier, manifest, config, tmp_path
+):
+    gradual = {"unfreeze": 3, "gradual": True, "epochs": 3}
+    config = config.override(fine_tune=gradual, cache={"engine": "graph"})
+    history = phases.train_head(classifier, manifest, config, History(tmp_path))
+    begun = classifier.model.get_weights()
+    phases.fine_tune(classifier, manifest, config, history)
+    expected = classifier.model.get_weights()
+    path = tmp_path / "checkpoints" / "fine_tune_1.npz"
+    path.write_bytes(path.read_bytes()[:100])
+    classifier.model.set_weights(begun)
+    again = phases.fine_tune(classifier, manifest, config, History.load(tmp_path))
+    assert len(again.epochs) == len(History.load(tmp_path).epochs) == 4
+    for weight, one in zip(classifier.model.get_weights(), expected):
+        np.testing.assert_allclose(weight, one, rtol=1e-4, atol=1e-6)

@@ -122,10 +122,12 @@ def save(path: Path, state: State) -> None:
         for name, values in lists.items()
         for index, value in enumerate(values)
     }
-    best = state.best
+    best, lengths = state.best, map(len, lists.values())
     numbers = [state.epoch, state.pieces, state.over, best.epoch, best.accuracy]
+    # The sums of the format do not tell of a part that has lost its name.
+    numbers += lengths
     with replacing(path) as temporary:
-        np.savez(temporary, progress=np.array(numbers), **arrays)
+        np.savez(temporary, progress=np.array(numbers, float), **arrays)
         # Only now: a disk that is full has the old one under its name.
         if path.exists():
             os.replace(path, before(path))
@@ -173,8 +175,12 @@ def load(path: Path) -> State:
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            epoch, pieces, over, best_epoch, accuracy = file["progress"]
-            lists = [_list(file, name) for name in ("model", "optimizer", "best")]
+            epoch, pieces, over, best_epoch, accuracy, *lengths = file["progress"]
+            names = ("model", "optimizer", "best")
+            lists = [
+                [file[f"{name}_{index}"] for index in range(int(length))]
+                for name, length in zip(names, lengths, strict=True)
+            ]
     except MemoryError:
         raise
     except Exception as error:
@@ -187,12 +193,6 @@ def load(path: Path) -> State:
     model, optimizer, weights = lists
     best = Best(float(accuracy), int(best_epoch), weights)
     return State(int(epoch), int(pieces), best, bool(over), model, optimizer)
-
-
-def _list(file: np.lib.npyio.NpzFile, name: str) -> list[np.ndarray]:
-    """Returns the arrays `name_0`, `name_1`, …."""
-    total = sum(key.startswith(f"{name}_") for key in file.files)
-    return [file[f"{name}_{index}"] for index in range(total)]
 
 
 def load_weights(model: keras.Model, path: Path) -> None:

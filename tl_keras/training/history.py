@@ -85,6 +85,15 @@ class History:
         say(f"{line} ({epoch.seconds:.1f} s)")
         return longer
 
+    def keep(self) -> None:
+        """Writes the epochs down where the file has fewer.
+
+        A part that is repeated, as its checkpoint was damaged, ends the file with its
+        own epochs; those of the parts behind it are still right.
+        """
+        if len(type(self).load(self.folder).epochs) < len(self.epochs):
+            self._save()
+
     def until(self, phase: str, epochs: int) -> Self:
         """Returns the history up to a number of epochs of a phase, to resume there.
 

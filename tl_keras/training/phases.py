@@ -150,6 +150,7 @@ def fine_tune(
         # A part that was finished before gives its own epochs only; those of the parts
         # behind it are still to be resumed.
         history = max(trained, history, key=lambda one: len(one.epochs))
+    history.keep()
     return dataclasses.replace(history, settled=0)
 
 

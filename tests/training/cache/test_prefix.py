@@ -13,11 +13,11 @@ from tl_keras.backbones import catalogue
 from tl_keras.datasets import batches
 from tl_keras.datasets.images import decode_and_resize
 from tl_keras.datasets.square import Square
-from tl_keras.errors import StorageError, UsageError
+from tl_keras.errors import DataError, StorageError, UsageError
 from tl_keras.sections import Augment, Cache
 from tl_keras.training import heads
 from tl_keras.training.cache import entry as entries
-from tl_keras.training.cache import inputs, prefix
+from tl_keras.training.cache import inputs, passes, prefix
 from tl_keras.training.cache.prefix import PrefixCache
 from tl_keras.training.engines import choice
 
@@ -555,3 +555,66 @@ def test_next_images_are_decoded_while_the_network_runs(cache, manifest, monkeyp
     read(cache, manifest, (0, "avg"))
     batches._loader_of_all.cache_clear()
     assert np.cumsum(met).tolist() == [5, 9, 13, 17, 21, 25, 29, 33, 36]
+
+
+@pytest.fixture
+def exact(backbone, tmp_path):
+    return PrefixCache(backbone, tmp_path / "prefix", SQUARE, exact=True)
+
+
+def test_exact_numbers_have_names_of_their_own(exact, cache, manifest):
+    assert key(exact, manifest) != key(cache, manifest)
+
+
+def test_exact_numbers_depend_on_what_is_asked_for_beside(exact, manifest):
+    alone = exact.entries(manifest, [(0, "avg")])[0, "avg"]
+    beside = exact.entries(manifest, [(0, "avg"), cut_of(exact)])[0, "avg"]
+    other_view = exact.entries(manifest, [(0, "avg"), (1, "max")])[0, "avg"]
+    assert beside.path != alone.path == other_view.path
+
+
+def test_exact_numbers_are_computed_beside_all_that_was_asked_for(
+    exact, manifest, monkeypatch
+):
+    wanted = [(0, "avg"), cut_of(exact)]
+    exact.read(manifest, wanted, what="all")
+    entry = exact.entries(manifest, wanted)[0, "avg"]
+    entry.forget([3])
+    built, build = [], prefix.networks.build
+
+    def note(backbone, outputs, *rest):
+        built.append(tuple(outputs))
+        return build(backbone, outputs, *rest)
+
+    monkeypatch.setattr(prefix.networks, "build", note)
+    before = (entry.path / "rows.bin").read_bytes()
+    exact.read(manifest, wanted, what="all")
+    assert built == [tuple(sorted(output for _, output in wanted))]
+    assert (entry.path / "rows.bin").read_bytes() == before
+
+
+def test_exact_numbers_never_come_from_an_earlier_cut(backbone, tmp_path, manifest):
+    found = PrefixCache(
+        backbone, tmp_path / "prefix", SQUARE, settings=EXACT, exact=True
+    )
+    found.read(manifest, [cut_of(found)], what="all")
+    known = found._known(manifest, "all")
+    entry = found.entries(manifest, [(0, "avg")])[0, "avg"]
+    job = passes.Job(0, "avg", entry, frozenset([0]))
+    assert found._source(known, job) == ""
+
+
+def test_what_was_computed_of_a_changed_image_is_taken_back(
+    cache, manifest, tmp_path, monkeypatch
+):
+    shutil.copytree(manifest.root, tmp_path / "squares")
+    copied = dataclasses.replace(manifest, root=tmp_path / "squares")
+    path, whole = copied.paths[5], open(copied.paths[5], "rb").read()
+    shutil.copy(copied.paths[20], path)
+    with pytest.raises(DataError, match=rf"{copied.rows[5].path} \(changed\)"):
+        read(cache, copied, (0, "avg"))
+    with open(path, "wb") as file:
+        file.write(whole)
+    fresh = PrefixCache(cache.backbone, tmp_path / "fresh" / "prefix", SQUARE)
+    found = read(cache, copied, (0, "avg"))
+    np.testing.assert_allclose(found[:], read(fresh, copied, (0, "avg"))[:], rtol=1e-5)

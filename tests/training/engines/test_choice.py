@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from tl_keras.config import Config
 from tl_keras.errors import TlKerasError, UsageError
 from tl_keras.training.engines import choice, contest, litert, onnx_runtime
 from tl_keras.training.engines.choice import choose
@@ -268,3 +269,8 @@ def test_a_network_of_several_outputs_and_feature_maps_is_run(backbone, tmp_path
     engine = choose(several, sample, total=MANY, folder=tmp_path)
     outputs = several(sample.astype("float32"), training=False)
     contest.verify(engine, sample, [np.asarray(part) for part in outputs])
+
+
+def test_no_clock_chooses_where_all_is_to_be_repeated():
+    assert choice.name_for(Config()) == "auto"
+    assert choice.name_for(Config(deterministic=True)) == "graph"
