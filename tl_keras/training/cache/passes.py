@@ -132,7 +132,6 @@ def _stored(rows: np.ndarray, dtype: str) -> np.ndarray:
         ) from None
 
 
-
 def tell_damage(job: Job) -> None:
     """Says that parts of an entry are computed a second time, and why."""
     damaged, facts = [*filter(job.entry.digest, job.shards)], job.entry.facts
