@@ -32,6 +32,7 @@ FLOORS = (
     {"run", "state"},
     {"preparation", "budget", "assessment", "explaining", "workspace"},
     {"reporting", "monitoring"},
+    {"launching"},
     {"arguments", "pipeline", "learning_rate", "summary", "listing", "inspection"},
     {"studies"},
     {"commands"},

@@ -17,6 +17,7 @@ from tl_keras.commands import (
     check,
     explain,
     find_lr,
+    launch,
     networks,
     report,
     studies,
@@ -27,6 +28,7 @@ from tl_keras.commands.train import INTERRUPTED, config_of
 from tl_keras.errors import TlKerasError, UsageError
 
 PRINT_CONFIG = "--print_config"
+DASHES = "--"
 COMMANDS = {
     "check": (check.check, check.add_check),
     "train": (train.train, train.add_train),
@@ -34,6 +36,7 @@ COMMANDS = {
     "evaluate": (use.evaluate, use.add_evaluate),
     "predict": (use.predict, use.add_predict),
     "resume": (train.resume, train.add_resume),
+    launch.NAME: (launch.launch, launch.add_launch),
     "explain": (explain.explain, explain.add_explain),
     "report": (report.report, report.add_report),
     "board": (board.board, board.add_board),
@@ -56,7 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 1 for a failure, 2 for wrong usage, 130 for Ctrl-C.
     """
-    arguments = spelled_out(sys.argv[1:] if arguments is None else list(arguments))
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    behind = []
+    if arguments[:1] == [launch.NAME] and DASHES in arguments:
+        # Another command, which reads it itself.
+        place = arguments.index(DASHES)
+        arguments, behind = arguments[:place], arguments[place + 1 :]
+    arguments = spelled_out(arguments)
     try:
         check_config_file(arguments)
         # jsonargparse would print the flags beside the config too.
@@ -67,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise UsageError(f"Give a command: {', '.join(COMMANDS)}.")
         run, _ = COMMANDS[options.subcommand]
         chosen = options[options.subcommand]
+        chosen.command = behind
         if print_config and options.subcommand == "train":
             print(config_of(chosen).to_yaml(), end="")
             return 0
