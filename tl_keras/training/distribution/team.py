@@ -150,8 +150,11 @@ class Team:
         for exact, kinds in ((np.int64, "iub"), (np.float32, "fV")):
             places = [n for n, value in enumerate(values) if value.dtype.kind in kinds]
             parts = [values[place].astype(exact).reshape(-1) for place in places]
+            # TensorFlow crashes where it has nothing to sum up.
+            if not sum(map(len, parts)):
+                continue
             # All in one, as each costs a way to all the others.
-            joint = np.concatenate([np.zeros(0, exact), *parts])
+            joint = np.concatenate(parts)
             joint = self._sum(joint if self.is_chief else np.zeros_like(joint))
             ends = np.cumsum([len(part) for part in parts])[:-1]
             for place, part in zip(places, np.split(joint, ends)):
