@@ -35,6 +35,7 @@ FLOORS = (
     {"run"},
     {"preparation", "budget", "assessment", "explaining", "workspace"},
     {"reporting", "monitoring", "restoring"},
+    {"launching"},
     {"arguments", "pipeline", "learning_rate", "summary", "listing", "inspection"},
     {"studies"},
     {"commands"},

@@ -16,6 +16,8 @@ SHORT_FLAGS = {
     "--group-by": "--data.group_by",
     "--few-shot": "--data.few_shot",
     "--time-budget": "--time_budget",
+    "--worker-index": "--worker_index",
+    "--local-workers": "--local_workers",
 }
 # What `--profile` is told.
 PHASES = ("--head_phase", "--fine_tune", "--scratch")

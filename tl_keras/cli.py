@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from jsonargparse import ArgumentParser
 
+from tl_keras import cluster as clusters
 from tl_keras import stopping
 from tl_keras.arguments import Parser, check_config_file, spelled_out
 from tl_keras.commands import (
@@ -17,6 +18,7 @@ from tl_keras.commands import (
     check,
     explain,
     find_lr,
+    launch,
     networks,
     report,
     studies,
@@ -28,6 +30,7 @@ from tl_keras.errors import TlKerasError, UsageError
 from tl_keras.files import cure_of
 
 PRINT_CONFIG = "--print_config"
+DASHES = "--"
 COMMANDS = {
     "check": (check.check, check.add_check),
     "train": (train.train, train.add_train),
@@ -35,6 +38,7 @@ COMMANDS = {
     "evaluate": (use.evaluate, use.add_evaluate),
     "predict": (use.predict, use.add_predict),
     "resume": (train.resume, train.add_resume),
+    launch.NAME: (launch.launch, launch.add_launch),
     "explain": (explain.explain, explain.add_explain),
     "report": (report.report, report.add_report),
     "board": (board.board, board.add_board),
@@ -58,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0, 1 for a failure, 2 for wrong usage, 130 for Ctrl-C, 143 for
         SIGTERM.
     """
-    arguments = spelled_out(sys.argv[1:] if arguments is None else list(arguments))
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
     with stopping.signals():
         try:
             return _run(arguments)
@@ -71,13 +75,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except MemoryError as error:
             _tell("error: The memory is used up: end other programs.", error)
         except KeyboardInterrupt as stop:
-            _tell("Stopped.", stop)
+            # One process says it for all that train together.
+            if clusters.is_chief():
+                _tell("Stopped.", stop)
             return stopping.exit_code(stop)
     return 1
 
 
 def _run(arguments: list[str]) -> int:
     """Runs the command that the arguments name."""
+    behind = []
+    if arguments[:1] == [launch.NAME] and DASHES in arguments:
+        # Another command, which reads it itself.
+        place = arguments.index(DASHES)
+        arguments, behind = arguments[:place], arguments[place + 1 :]
+    arguments = spelled_out(arguments)
     check_config_file(arguments)
     # jsonargparse would print the flags beside the config too.
     print_config = PRINT_CONFIG in arguments
@@ -87,6 +99,7 @@ def _run(arguments: list[str]) -> int:
         raise UsageError(f"Give a command: {', '.join(COMMANDS)}.")
     run, _ = COMMANDS[options.subcommand]
     chosen = options[options.subcommand]
+    chosen.command = behind
     if print_config and options.subcommand == "train":
         print(config_of(chosen).to_yaml(), end="")
         return 0

@@ -77,6 +77,12 @@ def of_environment() -> Cluster | None:
     return of_json(text) if text else None
 
 
+def is_chief() -> bool:
+    """Tells whether this process is the chief, or the only one."""
+    found = of_environment()
+    return found is None or found.is_chief
+
+
 def of_json(text: str) -> Cluster:
     """Reads the text of `TF_CONFIG`.
 

@@ -3,9 +3,11 @@
 import dataclasses
 
 import numpy as np
+import pytest
 from small_phase import PHASE, new_model, two_classes, uneven
 
 from tl_keras.training import feeding
+from tl_keras.training.distribution.sharing import Share
 from tl_keras.training.examples import Cached
 from tl_keras.training.feeding import Plan
 
@@ -94,3 +96,64 @@ def test_no_epoch_waits_for_the_tuner_of_tf_data():
         feeding.in_order(numbered(30), new_model()),
     ):
         assert data.options().autotune.enabled is False
+
+
+def joined(images, replicas, size, **changes):
+    """Returns an epoch as replicas get it, put together again, and their weights."""
+    plan = Plan(dataclasses.replace(PHASE, **changes), size, images // size, 0)
+    parts = [
+        feeding.epochs(
+            numbered(images, views=2), new_model(), plan, 0, Share(replicas, first, 1)
+        ).take(plan.steps)
+        for first in range(replicas)
+    ]
+    steps = zip(*(part.as_numpy_iterator() for part in parts))
+    rows = [[np.concatenate(part) for part in zip(*step)] for step in steps]
+    return [np.concatenate(part) for part in zip(*rows)]
+
+
+@pytest.mark.parametrize("mixing", [{}, {"mixup": 0.4}])
+@pytest.mark.parametrize("replicas", [2, 3])
+def test_replicas_get_the_rows_of_the_whole_batch(replicas, mixing):
+    phase = dataclasses.replace(PHASE, **mixing)
+    plan, train = Plan(phase, 10, 3, 0), numbered(30, views=2)
+    whole = list(feeding.epochs(train, new_model(), plan, 0).take(3))
+    inputs, targets, weights = joined(30, replicas, 10, **mixing)
+    counts = weights > 0
+    expected = np.concatenate([part.numpy() for part, _ in whole])
+    np.testing.assert_array_equal(inputs[counts], expected)
+    expected = np.concatenate([part.numpy() for _, part in whole])
+    np.testing.assert_array_equal(targets[counts], expected)
+
+
+def test_process_reads_only_what_its_rows_need(monkeypatch):
+    asked = []
+    drawn = Cached.drawn
+    monkeypatch.setattr(
+        Cached,
+        "drawn",
+        lambda self, places, *more: (
+            asked.append(len(places)) or drawn(self, places, *more)
+        ),
+    )
+    joined(30, 5, 10, mixup=0.0)
+    # Two rows of each of three batches, in each process.
+    assert set(asked) == {6}
+    asked.clear()
+    joined(30, 5, 10, mixup=0.4)
+    # With at most one other a row.
+    assert all(6 < amount <= 12 for amount in asked)
+
+
+@pytest.mark.parametrize("images", [1, 63, 130])
+def test_replicas_see_all_validation_images_once(images):
+    parts, steps = [], feeding.shared_steps(images, Share(3, 0, 1))
+    for first in range(3):
+        share = Share(3, first, 1)
+        data = feeding.in_shares(numbered(images), new_model(), share).take(steps)
+        parts += list(data.as_numpy_iterator())
+    weights = np.concatenate([weights for *_, weights in parts])
+    seen = np.concatenate([inputs[:, 0] for inputs, *_ in parts])
+    assert sorted(seen[weights > 0]) == list(range(images))
+    # The mean over all rows is that over the images.
+    assert (seen * weights).mean() == pytest.approx(np.arange(images).mean())

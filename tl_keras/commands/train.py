@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser, Namespace
 
+from tl_keras import cluster as clusters
 from tl_keras import stopping
 from tl_keras.commands.quiet import load_pipeline
 from tl_keras.config import Config
@@ -27,6 +28,7 @@ def train(options: Namespace) -> int:
     """Train on a folder of images (one sub-folder a class), evaluate and export."""
     if options.source is None:
         raise UsageError(f"Give a source: {SOURCES}.")
+    _take_workers(options)
     started = time.monotonic()
     with stopping.way_on_after_a_stop(NOTHING_YET):
         pipeline, config = load_pipeline(), config_of(options)
@@ -69,11 +71,13 @@ def add_train(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--no_export", action="store_true", help="do not write a SavedModel"
     )
+    _add_workers(parser)
     parser.add_class_arguments(Config, as_group=False)
 
 
 def resume(options: Namespace) -> int:
     """Go on with a run that was interrupted or killed."""
+    _take_workers(options)
     with stopping.way_on_after_a_stop(stopping.resuming(options.run)):
         return _show(load_pipeline().resume(options.run))
 
@@ -81,11 +85,32 @@ def resume(options: Namespace) -> int:
 def add_resume(parser: ArgumentParser) -> None:
     """Declares what `resume` takes."""
     parser.add_argument("run", help="the run folder")
+    _add_workers(parser)
+
+
+def _add_workers(parser: ArgumentParser) -> None:
+    """Declares what says which processes train together."""
+    help = "addresses of all processes, host:port,…; the first one is the chief"
+    parser.add_argument("--workers", type=str | None, help=help)
+    help = "number of this process among --workers, from 0"
+    parser.add_argument("--worker_index", type=int | None, help=help)
+
+
+def _take_workers(options: Namespace) -> None:
+    """Puts --workers where TensorFlow looks for them, and checks what is there."""
+    if options.workers is not None:
+        clusters.put(clusters.of_flags(options.workers, options.worker_index))
+    elif options.worker_index is not None:
+        raise UsageError("--worker-index needs --workers host:port,….")
+    # Before TensorFlow is loaded: a mistake is said at once.
+    clusters.of_environment()
 
 
 def _show(run: "Run") -> int:
     """Prints a finished run's summary."""
     from tl_keras.summary import print_summary
 
-    print_summary(run)
+    # One process shows what all of them did.
+    if clusters.is_chief() or run.config.strategy in ("none", "mirrored"):
+        print_summary(run)
     return 0

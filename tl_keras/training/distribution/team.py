@@ -146,14 +146,21 @@ class Team:
         """Returns the chief's arrays; each process has to come, with equal shapes."""
         if self.workers == 1:
             return values
-        return [self._from_chief(value) for value in values]
-
-    def _from_chief(self, value: np.ndarray) -> np.ndarray:
-        """Returns the chief's array: the sum of that and of zeros."""
-        exact = value.dtype if value.dtype.kind == "f" else np.dtype(np.int64)
-        mine = value.astype(exact)
-        found = self._sum(mine if self.is_chief else np.zeros_like(mine))
-        return found.astype(value.dtype)
+        found: list[np.ndarray] = [*values]
+        for exact, kinds in ((np.int64, "iub"), (np.float32, "fV")):
+            places = [n for n, value in enumerate(values) if value.dtype.kind in kinds]
+            parts = [values[place].astype(exact).reshape(-1) for place in places]
+            # TensorFlow crashes where it has nothing to sum up.
+            if not sum(map(len, parts)):
+                continue
+            # All in one, as each costs a way to all the others.
+            joint = np.concatenate(parts)
+            joint = self._sum(joint if self.is_chief else np.zeros_like(joint))
+            ends = np.cumsum([len(part) for part in parts])[:-1]
+            for place, part in zip(places, np.split(joint, ends)):
+                shape, kind = values[place].shape, values[place].dtype
+                found[place] = part.reshape(shape).astype(kind)
+        return found
 
     def _sum(self, value: np.ndarray) -> np.ndarray:
         """Returns the sum of the arrays of all processes."""
@@ -161,9 +168,14 @@ class Team:
 
         def part() -> tf.Tensor:
             replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-            return mine * tf.cast(tf.equal(replica, 0), mine.dtype)
+            first = tf.equal(replica, self.share.first)
+            return mine * tf.cast(first, mine.dtype)
 
-        return self.strategy.reduce("SUM", self.strategy.run(part), axis=None).numpy()
+        @tf.function
+        def total() -> tf.Tensor:
+            return self.strategy.reduce("SUM", self.strategy.run(part), axis=None)
+
+        return total().numpy()
 
 
 _current = [Team()]
