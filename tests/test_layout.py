@@ -33,6 +33,7 @@ FLOORS = (
     {"reporting", "monitoring"},
     {"arguments", "pipeline", "learning_rate", "summary", "listing", "inspection"},
     {"studies"},
+    {"serving"},
     {"commands"},
     {"cli", "__init__", "__main__"},
 )
