@@ -41,7 +41,7 @@ def test_export_gives_what_its_run_gives(trained, export, squares, name):
 
 def test_export_classifies_pixels_as_it_classifies_files(trained, export):
     test = trained.manifest.split("test")
-    compared = views.compare(export.classify_pixels, test, export.square, "none")
+    compared = views.compare(export.pixels, test, export.square, "none")
     np.testing.assert_allclose(compared.plain, export.probabilities(test), atol=1e-6)
     np.testing.assert_array_equal(compared.plain, compared.averaged)
 

@@ -22,8 +22,8 @@ from tl_keras.evaluation import predictions
 from tl_keras.evaluation.decision import Decision
 from tl_keras.evaluation.predictions import Prediction
 from tl_keras.export import savedmodel
+from tl_keras.export.exportable import Exportable
 from tl_keras.export.loaded import Export
-from tl_keras.export.savedmodel import Exportable
 from tl_keras.files import replacing, write_text
 from tl_keras.state import STATE, State
 from tl_keras.training import events, outputs, scratch
@@ -220,8 +220,7 @@ class Run:
         """
         self.require_trained()
         exportable = Exportable(
-            model=self.classifier.model,
-            outputs=self.classifier.outputs,
+            network=self.classifier,
             classify=self.classify,
             decision=self.decision,
             class_names=self.class_names,

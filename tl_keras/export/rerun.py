@@ -19,7 +19,7 @@ def main() -> None:
     model_path, inputs_path, outputs_path = sys.argv[1:]
     model = tf.saved_model.load(model_path)
     classify = model.signatures["serving_default"]
-    classify_pixels = model.signatures["classify_pixels"]
+    classify_pixels = model.signatures["pixels"]
     with np.load(inputs_path, allow_pickle=False) as inputs:
         sizes, pixels = inputs["sizes"], inputs["pixels"]
         content = inputs["bytes"].tobytes()
@@ -43,18 +43,20 @@ def main() -> None:
         labels=np.array(
             [label.decode() for part in from_bytes for label in part["label"].numpy()]
         ),
-        bad_image_refused=refuses_bad_image(classify, files[0]),
+        bad_image_marked=marks_bad_image(classify, files[0], from_bytes[0]),
         alone=np.array("tl_keras" not in sys.modules),
     )
 
 
-def refuses_bad_image(classify, good: bytes) -> bool:
-    """Tells whether a batch with one bad image fails instead of giving an answer."""
-    try:
-        classify(image_bytes=tf.constant([good, b"this is no image"]))
-    except tf.errors.InvalidArgumentError:
-        return True
-    return False
+def marks_bad_image(classify, good: bytes, alone) -> bool:
+    """Tells whether a bad image marks its own row and leaves the other as it was."""
+    found = classify(image_bytes=tf.constant([b"this is no image", good]))
+    expected = alone["probabilities"][0]
+    return (
+        found["ok"].numpy().tolist() == [False, True]
+        and found["error"].numpy()[0] != b""
+        and np.allclose(found["probabilities"][1], expected, atol=1e-5)
+    )
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def verify(
     Raises:
         ExportError: If the process fails, a probability differs by more than
             `tolerance`, a label is another, an image is known that should not be or
-            the other way round, or a bad image is answered.
+            the other way round, or a bad image spoils the others of its batch.
     """
     files = [Path(name).read_bytes() for name in manifest.paths]
     decode = tf.function(lambda content: decode_and_resize(content, square))
@@ -83,8 +83,8 @@ def verify(
         known = decision.known(found[name], class_names, kind)
         if not np.array_equal(found[f"{name}_known"], known):
             raise ExportError("The export knows other images than the Keras model.")
-    if not found["bad_image_refused"]:
-        raise ExportError("The export answers a batch that holds a bad image.")
+    if not found["bad_image_marked"]:
+        raise ExportError("In the export a bad image spoils the others of its batch.")
     return {
         "images": len(files),
         "max_difference": difference,
