@@ -50,9 +50,9 @@ class Heat:
             raise bad(f"There is no class {class_id}.")
         if self._asked > WAITING:
             raise busy("Too many pictures are being made: try again in a moment.")
-        self._asked += 1
         loop = asyncio.get_running_loop()
         work = loop.run_in_executor(self._thread, self._draw, content, class_id)
+        self._asked += 1
         # It counts until it is done, also where whoever asked has gone.
         work.add_done_callback(self._count_down)
         return await asyncio.shield(work)

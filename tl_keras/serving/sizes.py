@@ -8,7 +8,7 @@ import struct
 
 import tensorflow as tf
 
-from tl_keras.datasets.images import MAGIC
+from tl_keras.datasets.formats import MAGIC
 from tl_keras.serving.refusals import bad
 
 # GIF89a, sections 18 to 24: sizes in bytes, and how blocks start.
