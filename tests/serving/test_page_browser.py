@@ -112,6 +112,7 @@ def test_file_that_is_no_image_gets_the_reason(page):
     assert label(page) == "This cannot be read"
     assert "not an image" in page.inner_text("#says")
     assert not page.is_visible("#table") and not page.is_visible("#heat")
+    assert page.is_visible("#blank") and not page.is_visible("#image")
     assert page.inner_text("#caption") == "<img src=x onerror=alert(1)>.png"
     picture(page, "no-image")
 

@@ -33,6 +33,8 @@ SHARED_STYLE = Path(report.__file__).parent / "page.css"
 # Seconds between two looks at the folder.
 POLL = 1.0
 READERS = 2
+# For the first Grad-CAM picture the run's network is built.
+PICTURE_SECONDS = 120.0
 
 
 class Server:
@@ -163,16 +165,17 @@ def create(
 def _rest(server: Server) -> APIRouter:
     """Returns TensorFlow Serving's paths."""
     router, model = APIRouter(), "/v1/models/{name}"
+    seconds = server.limits.seconds
 
     @router.post(model + "/versions/{version}:predict")
     async def predict_version(request: Request, name: str, version: str) -> Response:
         """Classify images with a version that is named."""
-        return await _in_time(server, server.predict(request, name, version))
+        return await _in_time(seconds, server.predict(request, name, version))
 
     @router.post(model + ":predict")
     async def predict(request: Request, name: str) -> Response:
         """Classify images with the newest version."""
-        return await _in_time(server, server.predict(request, name, None))
+        return await _in_time(seconds, server.predict(request, name, None))
 
     @router.get(model + "/versions/{version}/metadata")
     async def version_metadata(name: str, version: str) -> Response:
@@ -219,18 +222,19 @@ def _page(server: Server) -> APIRouter:
     @router.post("/explain")
     async def explain(request: Request) -> Response:
         """Draw what speaks for a class."""
-        return await _in_time(server, server.explain(request), "image/png")
+        seconds = max(PICTURE_SECONDS, server.limits.seconds)
+        return await _in_time(seconds, server.explain(request), "image/png")
 
     return router
 
 
-async def _in_time(server: Server, work: Any, kind: str = JSON) -> Response:
+async def _in_time(seconds: float, work: Any, kind: str = JSON) -> Response:
     """Returns what some work gives, unless that takes too long."""
     try:
-        async with asyncio.timeout(server.limits.seconds):
+        async with asyncio.timeout(seconds):
             return Response(await work, media_type=kind)
     except TimeoutError:
-        raise busy(f"No answer within {server.limits.seconds:g} seconds.") from None
+        raise busy(f"No answer within {seconds:g} seconds.") from None
     except ClientDisconnect:
         raise bad("The request was not sent to its end.") from None
 

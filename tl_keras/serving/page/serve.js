@@ -90,8 +90,11 @@ function picture(image, blob, words) {
 }
 
 function show(file, found) {
+  $("image").hidden = false;
+  $("blank").hidden = true;
   picture($("image"), file, `The image ${file.name}`);
   $("caption").textContent = file.name;
+  $("caption").title = file.name;
   $("heat").hidden = true;
   $("zone").classList.add("small");
   const pairs = about.classes.map((name, at) => [name, found.probabilities[at]]);
@@ -155,7 +158,8 @@ async function explain(file, found, mine) {
   const drawn = await (await fetched(path, { method: "POST", body: file })).blob();
   if (mine !== turn) return;
   say("");
-  const words = `What speaks for “${found.label}”: the redder, the more (Grad-CAM)`;
+  const words =
+    `What speaks for “${found.label}” (Grad-CAM): the redder, the more; grey: nothing`;
   picture($("overlay"), drawn, words);
   $("heat-caption").textContent = words;
   $("heat").hidden = false;
@@ -165,6 +169,10 @@ $("file").addEventListener("change", (event) => {
   take([...event.target.files]);
   // The same file may be chosen once more.
   event.target.value = "";
+});
+$("image").addEventListener("error", () => {
+  $("image").hidden = true;
+  $("blank").hidden = false;
 });
 $("more").addEventListener("click", () => {
   rows(shown.length);
