@@ -7,6 +7,8 @@ import tensorflow as tf
 from tests.bad_files import FILES
 from tl_keras.export import signatures
 from tl_keras.export.exportable import Exportable
+from tl_keras.export.frozen import freeze
+from tl_keras.export.network import with_features
 
 CLASSIFIED = {"label", "class_id", "probability", "probabilities", "known"}
 BAD = {
@@ -31,18 +33,9 @@ BAD = {
 def model(trained, tmp_path_factory):
     """A SavedModel as a reader finds it."""
     path = tmp_path_factory.mktemp("signatures") / "1"
-    signatures.write(
-        path,
-        Exportable(
-            network=trained.classifier,
-            classify=trained.classify,
-            class_names=trained.class_names,
-            square=trained.square,
-            test=trained.manifest.split("test"),
-            facts={},
-            decision=trained.decision,
-        ),
-    )
+    exportable = Exportable.of(trained)
+    frozen = freeze(with_features(trained.classifier), exportable.outputs, 1.0)
+    signatures.write(path, exportable, frozen)
     return tf.saved_model.load(str(path))
 
 

@@ -10,9 +10,7 @@ import tensorflow as tf
 from tl_keras.evaluation.decision import known
 from tl_keras.export import reading
 from tl_keras.export.exportable import Exportable
-from tl_keras.export.network import with_features
-from tl_keras.training import outputs
-from tl_keras.training.engines.graph import constant_graph
+from tl_keras.export.frozen import Frozen
 
 # What stands in the row of a bad file.
 BLANK = {
@@ -25,7 +23,7 @@ BLANK = {
 }
 
 
-def write(path: Path, exportable: Exportable) -> None:
+def write(path: Path, exportable: Exportable, frozen: Frozen) -> None:
     """Writes a SavedModel: from image files, or from pixels, to labels or features.
 
     The weights go in as constants of the graph. Against `ExportArchive`, which tracks
@@ -35,10 +33,10 @@ def write(path: Path, exportable: Exportable) -> None:
     Args:
         path: Its folder.
         exportable: What is written.
+        frozen: Its network.
     """
     square = exportable.square
-    run = constant_graph(with_features(exportable.network))
-    has_features = len(run.outputs) > 1
+    run = frozen.function()
     finish = partial(_answers, exportable)
 
     def pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -59,7 +57,7 @@ def write(path: Path, exportable: Exportable) -> None:
     module.classify = tf.function(classify, input_signature=[files])
     module.pixels = tf.function(pixels, input_signature=[images])
     signatures = {"serving_default": module.classify, "pixels": module.pixels}
-    if has_features:
+    if len(frozen.outputs) > 1:
         module.features = tf.function(features, input_signature=[files])
         signatures["features"] = module.features
     tf.saved_model.save(module, str(path), signatures=signatures)
@@ -78,10 +76,8 @@ def _on_some(
     return [part[:count] for part in found]
 
 
-def _answers(exportable: Exportable, logits: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Returns what is made of logits; see `docs/exports.md` for each."""
-    logits = logits / exportable.decision.temperature
-    probabilities = outputs.probabilities(logits, exportable.outputs)
+def _answers(exportable: Exportable, probabilities: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Returns what is made of probabilities; see `docs/exports.md` for each."""
     thresholds = exportable.decision.thresholds(exportable.class_names)
     class_id = tf.argmax(probabilities, axis=-1)
     return {
