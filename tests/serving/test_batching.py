@@ -59,17 +59,19 @@ def test_requests_that_come_together_go_together():
     assert signature.sizes == [16] and calls == 1
 
 
-def test_batch_is_never_larger_than_its_limits():
-    signature = Doubling()
+@pytest.mark.parametrize(
+    ("limits", "most"), [({"batch": 4}, 4), ({"megapixels": 30e-6}, 3)]
+)
+def test_batch_is_never_larger_than_its_limits(limits, most):
+    signature, sizes = Doubling(), [3, 1, 5, 2, 9, 4]
 
     async def conversation(batcher):
-        sizes = [3, 1, 5, 2, 9, 4]
         many = [asked(batcher, signature, *range(n), pixels=10) for n in sizes]
         return await asyncio.gather(*many)
 
-    found = run(conversation, batch=4, megapixels=30e-6)
-    assert found == [[2 * n for n in range(size)] for size in (3, 1, 5, 2, 9, 4)]
-    assert max(signature.sizes) <= 3 and sum(signature.sizes) == 24
+    found = run(conversation, **limits)
+    assert found == [[2 * n for n in range(size)] for size in sizes]
+    assert max(signature.sizes) <= most and sum(signature.sizes) == sum(sizes)
 
 
 def test_signatures_are_not_mixed():

@@ -86,7 +86,7 @@ REFUSED = {
         "different numbers of rows",
     ),
     "no column": ({"inputs": {"image_bytes": "a"}}, FILES, "must be a list"),
-    "bad base64": ({"instances": [{"b64": "a*b"}]}, FILES, "Unable to base64 decode"),
+    "bad base64": ({"instances": [{"b64": "QU*I="}]}, FILES, "Unable to base64 decode"),
     "padding": ({"instances": [{"b64": "abc"}]}, FILES, "Unable to base64 decode"),
     "no letters": ({"instances": [{"b64": "ä"}]}, FILES, "Unable to base64 decode"),
     "half a pair": (b'{"instances": ["\\ud800"]}', FILES, "no Unicode text"),
