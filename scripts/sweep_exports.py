@@ -11,6 +11,8 @@ import argparse
 import os
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -150,10 +152,12 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="into docs/exports.md")
     options = parser.parse_args()
     results = {}
+    # A process each: TensorFlow keeps every graph of constants that it has run.
+    alone = get_context("spawn")
     for name in options.backbones:
-        results[name] = differences(name)
+        with ProcessPoolExecutor(1, mp_context=alone) as pool:
+            results[name] = pool.submit(differences, name).result()
         say(line(name, results[name]).strip())
-        keras.backend.clear_session()
     shown = table(results)
     print(shown)
     if options.write:
