@@ -16,6 +16,7 @@ SHORT_FLAGS = {
     "--group-by": "--data.group_by",
     "--few-shot": "--data.few_shot",
     "--time-budget": "--time_budget",
+    "--accept-loss": "--accept_loss",
 }
 # What `--profile` is told.
 PHASES = ("--head_phase", "--fine_tune", "--scratch")

@@ -54,6 +54,7 @@ CONVOLUTIONS = {
     ),
     "strided": lambda: layers.Conv2D(4, 3, 2, padding="same", use_bias=False),
     "in groups": lambda: layers.Conv2D(6, 3, groups=3, use_bias=False),
+    "in groups, strided": lambda: layers.Conv2D(9, 3, 2, groups=3, padding="same"),
 }
 
 
@@ -68,8 +69,17 @@ def test_batch_normalization_is_folded_and_nothing_changes(name):
     np.testing.assert_allclose(found[0], expected, atol=1e-6)
     np.testing.assert_allclose(found[1], features, atol=1e-5)
     count = operations(frozen)
+    assert not count["Rsqrt"] and not count["PartitionedCall"]
     # One product scales the pixels, one the logits.
-    assert count["Mul"] <= 2 and not count["Rsqrt"]
+    if not name.startswith("in groups"):
+        assert count["Mul"] <= 2
+
+
+def test_grouped_convolution_is_left_as_it_was():
+    model = network(CONVOLUTIONS["in groups"]())
+    (layer,) = [one for one in model.layers if isinstance(one, layers.Conv2D)]
+    freeze(model, "multi_class", 1.0)
+    assert "convolution_op" not in vars(layer)
 
 
 def test_no_operation_of_training_is_left():

@@ -26,6 +26,8 @@ BAD = {
     "moving.webp": "animated WebP",
     "palette.bmp": "BMP with a palette",
     "clear.gif": "transparent GIF",
+    "bomb.png": "its header claims more than 200,000,000 pixels",
+    "claims_much.png": "the PNG is damaged",
 }
 
 

@@ -51,10 +51,7 @@ def has_palette(bmp: tf.Tensor) -> tf.Tensor:
 
 def is_transparent_gif(gif: tf.Tensor) -> tf.Tensor:
     """Tells whether a GIF's first frame has a clear colour."""
-    packed = byte(header(gif), GIF_PACKED)
-    colours = tf.bitwise.left_shift(2, tf.bitwise.bitwise_and(packed, 7))
-    table_bytes = tf.where(has_bits(packed, GIF_HAS_TABLE), 3 * colours, 0)
-    start = GIF_HEADER_BYTES + table_bytes
+    start = GIF_HEADER_BYTES + gif_table_bytes(byte(header(gif), GIF_PACKED))
     padded = tf.strings.join([gif, b"\0" * GIF_SEARCHED_BYTES])
     blocks = tf.strings.substr(padded, start, GIF_SEARCHED_BYTES)
     # A control block counts for the first frame where no image stands before it.
@@ -64,6 +61,12 @@ def is_transparent_gif(gif: tf.Tensor) -> tf.Tensor:
     controls = tf.strings.join([before_image, GIF_CONTROL])
     flags = byte(header(tf.strings.split(controls, GIF_CONTROL)[1]), 0)
     return has_bits(flags, GIF_TRANSPARENT)
+
+
+def gif_table_bytes(packed: tf.Tensor) -> tf.Tensor:
+    """Returns the bytes of a GIF's table of colours, by the byte that tells of it."""
+    colours = tf.bitwise.left_shift(2, tf.bitwise.bitwise_and(packed, 7))
+    return tf.where(has_bits(packed, GIF_HAS_TABLE), 3 * colours, 0)
 
 
 def header(image_bytes: tf.Tensor) -> tf.Tensor:

@@ -20,6 +20,7 @@ from tensorflow.python.eager.wrap_function import function_from_graph_def
 from tensorflow.python.grappler.tf_optimizer import OptimizeGraph
 from tensorflow.python.training.saver import export_meta_graph
 
+from tl_keras.export.grouped import in_plain_operations
 from tl_keras.training import outputs
 from tl_keras.training.engines.graph import constant_graph
 
@@ -68,7 +69,8 @@ def freeze(
     logits, *others = model.outputs
     probabilities = outputs.probabilities(logits / temperature, kind)
     whole = keras.Model(model.inputs, [probabilities, *others])
-    frozen = constant_graph(whole, dtype)
+    with in_plain_operations(whole):
+        frozen = constant_graph(whole, dtype)
     inputs = tuple(tensor.name for tensor in frozen.inputs)
     results = tuple(tensor.name for tensor in frozen.outputs)
     graph = _computed(frozen.graph.as_graph_def(), inputs + results)

@@ -7,13 +7,17 @@ TensorFlow Serving has too.
 
 import tensorflow as tf
 
-from tl_keras.datasets import formats
+from tl_keras.datasets import claims, formats
+from tl_keras.datasets.checking.limits import Limits
 from tl_keras.datasets.checking.reasons import KNOWN
 from tl_keras.datasets.images import decode_and_resize
 from tl_keras.datasets.square import Square
 
 EMPTY = KNOWN["Input is empty"]
 NO_IMAGE = KNOWN["Unknown image file format"]
+# As the check before training refuses them.
+MOST_PIXELS = Limits().pixels
+ENORMOUS = f"its header claims more than {MOST_PIXELS:,} pixels"
 DAMAGED = "the {} is damaged or cut off"
 
 
@@ -29,10 +33,10 @@ def read(image_bytes: tf.Tensor, square: Square) -> tuple[tf.Tensor, tf.Tensor]:
         the reasons, string `(files,)`, empty where a file is good.
     """
     refused = tf.map_fn(refusal, image_bytes, fn_output_signature=tf.string)
-    images, decoded = _decode(image_bytes, refused, square)
+    images, decoded, enormous = _decode(image_bytes, refused, square)
     damaged = tf.map_fn(_damage, image_bytes, fn_output_signature=tf.string)
-    errors = tf.where(decoded, "", tf.where(refused == "", damaged, refused))
-    return images, errors
+    failed = tf.where(enormous, ENORMOUS, tf.where(decoded, "", damaged))
+    return images, tf.where(refused == "", failed, refused)
 
 
 def refusal(image_bytes: tf.Tensor) -> tf.Tensor:
@@ -71,28 +75,38 @@ def _damage(image_bytes: tf.Tensor) -> tf.Tensor:
 
 def _decode(
     image_bytes: tf.Tensor, refused: tf.Tensor, square: Square
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the images, and which of them could be decoded, bool `(files,)`."""
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Decodes the files that may be tried.
+
+    Returns:
+        The images, and of each file whether it was decoded and whether it was left
+        out for its size, bool `(files,)` both.
+    """
     count = tf.size(image_bytes, out_type=tf.int64)
     places = tf.squeeze(tf.where(refused == ""), axis=1)
-    files = (places, tf.gather(image_bytes, places))
-    decode = lambda place, content: (place, decode_and_resize(content, square))  # noqa: E731
+    blank = tf.zeros(square.shape, tf.uint8)
+
+    def decode(place: tf.Tensor, content: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        enormous = claims.pixels_of(content) > MOST_PIXELS
+        picture = lambda: decode_and_resize(content, square)  # noqa: E731
+        return place, enormous, tf.cond(enormous, lambda: blank, picture)
+
     good = (
-        tf.data.Dataset.from_tensor_slices(files)
+        tf.data.Dataset.from_tensor_slices((places, tf.gather(image_bytes, places)))
         .map(decode, num_parallel_calls=tf.data.AUTOTUNE)
         .ignore_errors()
     )
-    blank = tf.zeros((1, *square.shape), tf.uint8)
     # A batch needs one element at least; this one belongs to a row behind the last.
-    last = tf.data.Dataset.from_tensors((count, blank[0]))
+    last = tf.data.Dataset.from_tensors((count, tf.constant(False), blank))
     options = tf.data.Options()
     # They rewrite a data set when it starts, which is here in every call.
     options.experimental_optimization.apply_default_optimizations = False
     options.autotune.enabled = False
     data = good.concatenate(last).batch(count + 1).with_options(options)
-    places, images = data.get_single_element()
+    places, enormous, images = data.get_single_element()
     # Where the image of each row lies; 0 is a blank one.
     order = tf.range(1, tf.size(places) + 1)
     found = tf.scatter_nd(places[:, tf.newaxis], order, [count + 1])[:-1]
-    images = tf.gather(tf.concat([blank, images], axis=0), found)
-    return tf.ensure_shape(images, (None, *square.shape)), found > 0
+    images = tf.gather(tf.concat([blank[tf.newaxis], images], axis=0), found)
+    enormous = tf.gather(tf.concat([[False], enormous], axis=0), found)
+    return tf.ensure_shape(images, (None, *square.shape)), found > 0, enormous
