@@ -13,6 +13,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tl_keras.errors import ExportError
 from tl_keras.export.loaded import MODEL_FILE, Export
 from tl_keras.serving.refusals import bad
+from tl_keras.serving.sizes import require_small
 from tl_keras.serving.tensors import DEFAULT_SIGNATURE
 
 INPUT = "image_bytes"
@@ -87,7 +88,7 @@ class Version:
 
 
 def load(path: Path) -> Version:
-    """Loads a version, and runs it once: the first run of a model takes long.
+    """Loads a version, and does with it once all that takes long the first time.
 
     Raises:
         ExportError: If it is not of the form that is served.
@@ -104,6 +105,7 @@ def load(path: Path) -> Version:
             f"{', '.join(sorted(OUTPUTS))}: export the run anew"
         )
     picture = tf.io.encode_png(tf.zeros((1, 1, 3), tf.uint8)).numpy()
+    require_small([picture], 1)
     default({INPUT: np.array([picture], object)})
     return Version(export, signatures, _definitions(path))
 
