@@ -133,6 +133,12 @@ def trained(tmp_path_factory):
     )
 
 
+@pytest.fixture(scope="session")
+def exported(trained, tmp_path_factory):
+    """The folder of an export of `trained`; tests copy it to change it."""
+    return trained.export(tmp_path_factory.mktemp("exported") / "squares").path.parent
+
+
 @pytest.fixture
 def red(trained):
     """A red picture of those that `trained` was trained on."""

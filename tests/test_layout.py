@@ -36,8 +36,17 @@ FLOORS = (
     {"preparation", "budget", "assessment", "explaining", "workspace"},
     {"reporting", "monitoring", "restoring"},
     {"launching"},
-    {"arguments", "pipeline", "learning_rate", "summary", "listing", "inspection"},
+    {
+        "arguments",
+        "pipeline",
+        "learning_rate",
+        "summary",
+        "listing",
+        "inspection",
+        "exports",
+    },
     {"studies"},
+    {"serving"},
     {"commands"},
     {"cli", "__init__", "__main__"},
 )

@@ -9,15 +9,25 @@ import tl_keras as tl
 from tl_keras.cli import main
 from tl_keras.errors import UsageError
 from tl_keras.evaluation import views
-from tl_keras.export import savedmodel
+from tl_keras.export import verify
+from tl_keras.export.artifacts import TABLE
+from tl_keras.export.proof import Proof
 
 
 @pytest.fixture(scope="module")
 def export(trained, tmp_path_factory):
     """The run's export; its comparison in another process is left out."""
     with pytest.MonkeyPatch.context() as patch:
-        found = {"images": 0, "max_difference": 0.0}
-        patch.setattr(savedmodel, "verify", lambda *_, **__: found)
+        found = Proof(
+            artifact=TABLE[0],
+            images=0,
+            max_difference=0.0,
+            agreement=1.0,
+            accuracy=1.0,
+            bytes=0,
+            milliseconds={},
+        )
+        patch.setattr(verify, "prove", lambda *_: found)
         return trained.export(tmp_path_factory.mktemp("export"))
 
 
@@ -41,7 +51,7 @@ def test_export_gives_what_its_run_gives(trained, export, squares, name):
 
 def test_export_classifies_pixels_as_it_classifies_files(trained, export):
     test = trained.manifest.split("test")
-    compared = views.compare(export.classify_pixels, test, export.square, "none")
+    compared = views.compare(export.pixels, test, export.square, "none")
     np.testing.assert_allclose(compared.plain, export.probabilities(test), atol=1e-6)
     np.testing.assert_array_equal(compared.plain, compared.averaged)
 

@@ -18,6 +18,7 @@ SHORT_FLAGS = {
     "--time-budget": "--time_budget",
     "--worker-index": "--worker_index",
     "--local-workers": "--local_workers",
+    "--accept-loss": "--accept_loss",
 }
 # What `--profile` is told.
 PHASES = ("--head_phase", "--fine_tune", "--scratch")

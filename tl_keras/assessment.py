@@ -127,7 +127,7 @@ def evaluate(
     if tta == views.NONE:
         predicted = model.probabilities(manifest)
         return figures(manifest, predicted, names, model.decision)
-    classify = model.classify if isinstance(model, Run) else model.classify_pixels
+    classify = model.classify if isinstance(model, Run) else model.pixels
     compared = views.compare(classify, manifest, model.square, tta)
     found = figures(manifest, compared.averaged, names, model.decision)
     gained = views.gain(compared, targets)

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,9 +21,10 @@ from tl_keras.errors import StorageError, UsageError
 from tl_keras.evaluation import predictions
 from tl_keras.evaluation.decision import Decision
 from tl_keras.evaluation.predictions import Prediction
-from tl_keras.export import savedmodel
+from tl_keras.export import artifacts, precision, writing
+from tl_keras.export.artifacts import NONE, SAVED_MODEL
+from tl_keras.export.exportable import Exportable
 from tl_keras.export.loaded import Export
-from tl_keras.export.savedmodel import Exportable
 from tl_keras.files import replacing, write_text
 from tl_keras.state import STATE, State, versions
 from tl_keras.training import checkpoint, events, outputs, scratch
@@ -199,37 +200,36 @@ class Run:
             decision=self.decision,
         )
 
-    def export(self, folder: str | Path) -> Export:
-        """Writes a SavedModel and proves it in a fresh process.
+    def export(
+        self,
+        folder: str | Path,
+        formats: Sequence[str] = (SAVED_MODEL,),
+        quantize: Sequence[str] = (NONE,),
+        accept_loss: bool = False,
+    ) -> Export:
+        """Writes a SavedModel and what else is asked for, each proven by a process.
 
         Args:
             folder: Where the next numbered version goes.
+            formats: `saved_model`, which is always there, `litert`, `onnx`.
+            quantize: What LiteRT models there are: `none`, `dynamic`, `float16`,
+                `int8`.
+            accept_loss: Whether a quantized model may lose any amount.
 
         Returns:
             The export; `.path` is the version's folder.
 
         Raises:
-            UsageError: If the run is not trained and evaluated yet.
-            ExportError: If it computes something else than the trained model.
+            UsageError: If the run is not trained and evaluated yet, or a format is
+                unknown or needs a package.
+            ExportError: If a model computes something else than the trained one.
             StorageError: If the folder cannot be written.
         """
         self.require_trained()
-        exportable = Exportable(
-            model=self.classifier.model,
-            outputs=self.classifier.outputs,
-            classify=self.classify,
-            decision=self.decision,
-            class_names=self.class_names,
-            square=self.square,
-            test=self.manifest.split("test"),
-            facts={
-                "network": self.config.scratch.name or self.config.backbone.name,
-                "outputs": self.outputs,
-                "source": self.state.source,
-                "metrics": self.metrics,
-            },
-        )
-        return savedmodel.export(exportable, Path(folder), self.config.export)
+        asked = artifacts.wanted(formats, quantize)
+        exportable = Exportable.of(precision.in_float32(self, Run))
+        to, config = Path(folder), self.config.export
+        return writing.write(exportable, to, config, asked, accept_loss)
 
 
 def find_run(folder: str | Path) -> Run | None:

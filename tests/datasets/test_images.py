@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from tl_keras.datasets.images import MAGIC, UPRIGHT_JPEG, decode, decode_and_resize
+from tl_keras.datasets.formats import MAGIC
+from tl_keras.datasets.images import UPRIGHT_JPEG, decode, decode_and_resize
 from tl_keras.datasets.square import Square
 
 HEIGHT, WIDTH = 13, 21

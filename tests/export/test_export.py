@@ -1,8 +1,8 @@
 """Exports: what they compute, what fails them, and what they leave behind."""
 
-import dataclasses
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +12,9 @@ import tl_keras as tl
 from tl_keras.config import Export as ExportConfig
 from tl_keras.errors import ExportError, UsageError
 from tl_keras.evaluation.decision import Decision
-from tl_keras.export import savedmodel, verify
+from tl_keras.export import signatures, verify, writing
+from tl_keras.export.artifacts import TABLE
+from tl_keras.export.exportable import Exportable
 from tl_keras.export.loaded import find_export
 from tl_keras.run import load_run
 
@@ -42,8 +44,11 @@ def test_folder_of_versions_gives_the_newest(export, trained):
 
 
 def test_export_says_how_it_was_compared(export):
-    comparison = export.facts["comparison"]
-    assert comparison["max_difference"] <= 1e-4 and comparison["images"] >= 3
+    (found,) = export.facts["artifacts"]
+    assert found["file"] == "saved_model.pb" and found["images"] >= 3
+    assert found["max_difference"] <= 1e-4 and found["agreement"] == 1
+    assert found["accuracy"] == export.facts["metrics"]["accuracy"]
+    assert found["bytes"] > 1000 and set(found["milliseconds"]) == {"1", "32"}
 
 
 def test_checksums_are_those_of_the_files(export):
@@ -54,8 +59,8 @@ def test_checksums_are_those_of_the_files(export):
         assert hashlib.sha256(content).hexdigest() == expected, name
 
 
-def test_batch_with_a_bad_image_is_refused_whole(export, red):
-    with pytest.raises(tf.errors.InvalidArgumentError):
+def test_call_for_probabilities_alone_refuses_a_bad_image(export, red):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="not an image"):
         export.classify([red.read_bytes(), b"no image"])
 
 
@@ -72,12 +77,6 @@ def test_empty_batch_gives_no_rows(export):
     empty = tf.zeros((0,), tf.string)
     found = model.signatures["serving_default"](image_bytes=empty)
     assert found["probabilities"].shape == (0, 3)
-
-
-def test_default_signature_takes_bytes_and_gives_four_outputs(export):
-    model = tf.saved_model.load(str(export.path))
-    outputs = model.signatures["serving_default"].structured_outputs
-    assert set(outputs) == {"label", "class_id", "probabilities", "known"}
 
 
 def test_facts_say_how_image_files_become_squares(export):
@@ -137,7 +136,7 @@ def test_both_signatures_say_what_they_know(trained, tmp_path):
     content = tf.constant([open(run.manifest.paths[0], "rb").read()])
     of_bytes = model.signatures["serving_default"](image_bytes=content)
     pixels = tf.zeros((2, 32, 32, 3), tf.uint8)
-    of_pixels = model.signatures["classify_pixels"](images=pixels)
+    of_pixels = model.signatures["pixels"](images=pixels)
     assert of_bytes["known"].shape == (1,) and of_pixels["known"].shape == (2,)
     assert not of_bytes["known"].numpy().any() and not of_pixels["known"].numpy().any()
 
@@ -152,7 +151,7 @@ def test_export_without_a_threshold_knows_every_image(export, red):
 
 def test_export_that_knows_other_images_fails(trained, tmp_path, monkeypatch):
     run = deciding(trained, tmp_path, threshold=1.0)
-    monkeypatch.setattr(savedmodel, "known", lambda rows, *_: rows[:, 0] >= 0)
+    monkeypatch.setattr(signatures, "known", lambda rows, *_: rows[:, 0] >= 0)
     with pytest.raises(ExportError, match="knows other images"):
         run.export(tmp_path / "out")
 
@@ -165,69 +164,47 @@ def test_export_of_an_earlier_version_knows_every_image(export, tmp_path):
     assert tl.load(copy).decision == Decision()
 
 
-def exportable(trained):
-    return savedmodel.Exportable(
-        model=trained.classifier.model,
-        outputs=trained.classifier.outputs,
-        classify=trained.classify,
-        class_names=trained.class_names,
-        square=trained.square,
-        test=trained.manifest.split("test"),
-        facts={},
-    )
+def saying(trained, rows):
+    """Returns what is exported of a run, as if Keras gave other probabilities."""
+    row = np.asarray(rows, np.float32)
+    classify = lambda images: np.tile(row, (len(images), 1))  # noqa: E731
+    return replace(Exportable.of(trained), classify=classify)
 
 
-@pytest.mark.slow
-def test_export_that_differs_fails_and_leaves_nothing(trained, tmp_path, monkeypatch):
-    """The comparison gets other weights than those that were exported."""
-    model = trained.classifier.model
-    write = savedmodel._write
-
-    def write_then_change(path, exportable):
-        write(path, exportable)
-        kernel = trained.classifier.head.get_layer("logits").kernel
-        kernel.assign(kernel.numpy() * 1.5)
-
-    kept = model.get_weights()
-    monkeypatch.setattr(savedmodel, "_write", write_then_change)
-    try:
-        with pytest.raises(ExportError, match="differs from the Keras model by"):
-            savedmodel.export(exportable(trained), tmp_path / "out", ExportConfig())
-    finally:
-        model.set_weights(kept)
+def test_export_that_differs_fails_and_leaves_nothing(trained, tmp_path):
+    with pytest.raises(ExportError, match="SavedModel model differs from the Keras"):
+        other = saying(trained, [0.2, 0.3, 0.5])
+        writing.write(other, tmp_path / "out", ExportConfig())
     assert not any((tmp_path / "out").iterdir())
+
+
+def test_probabilities_that_are_no_numbers_fail(trained, tmp_path):
+    with pytest.raises(ExportError, match="are no numbers"):
+        writing.write(saying(trained, [np.nan] * 3), tmp_path / "out", ExportConfig())
 
 
 @pytest.mark.slow
 def test_export_that_cannot_run_alone_fails(tmp_path):
-    with pytest.raises(ExportError, match="fails in a fresh process"):
-        verify._run(tmp_path, [b"x"], np.zeros((1, 4, 4, 3), np.uint8))
+    nothing = np.zeros((1, 4, 4, 3), np.uint8)
+    images = verify.Images([b"x"], nothing, nothing, nothing)
+    with pytest.raises(ExportError, match="SavedModel model fails in a fresh process"):
+        verify._run(tmp_path, TABLE[0], images)
+
+
+def calling(exportable, names):
+    """Returns what is exported, its classes under other names."""
+    new = dict(zip(exportable.class_names, names))
+    rows = [replace(row, label=new[row.label]) for row in exportable.test.rows]
+    test = replace(exportable.test, rows=tuple(rows), classes=names)
+    return replace(exportable, class_names=names, test=test)
 
 
 def test_class_names_may_be_of_any_script(trained, red, tmp_path):
     names = ("blå", "grün", "猫")
-    facts = {"outputs": trained.outputs}
-    named = dataclasses.replace(exportable(trained), class_names=names, facts=facts)
-    export = savedmodel.export(named, tmp_path / "out", ExportConfig())
+    named = calling(Exportable.of(trained), names)
+    export = writing.write(named, tmp_path / "out", ExportConfig())
     assert tl.load(export.path).predict([red])[0].label == "猫"
     assert (export.path / "labels.txt").read_text(encoding="utf-8").split() == [*names]
-
-
-def test_probabilities_that_are_no_numbers_fail(trained, tmp_path, monkeypatch):
-    test = trained.manifest.split("test")
-    nothing = np.full((len(test.rows), 3), np.nan, np.float32)
-    monkeypatch.setattr(
-        verify, "_run", lambda *args: {"bytes": nothing, "pixels": nothing}
-    )
-    with pytest.raises(ExportError, match="nan"):
-        verify.verify(
-            tmp_path,
-            trained.classify,
-            test,
-            square=trained.square,
-            class_names=trained.class_names,
-            tolerance=1e-4,
-        )
 
 
 def test_folder_without_an_export_is_refused(tmp_path):
@@ -248,6 +225,6 @@ def test_facts_name_versions_and_metrics(export, trained):
 
 @pytest.mark.slow
 def test_tolerance_is_the_config_s(trained, tmp_path):
-    config = dataclasses.replace(ExportConfig(), tolerance=1e-30)
+    config = replace(ExportConfig(), tolerance=1e-30)
     with pytest.raises(ExportError, match="at most 1e-30"):
-        savedmodel.export(exportable(trained), tmp_path / "out", config)
+        writing.write(Exportable.of(trained), tmp_path / "out", config)

@@ -9,7 +9,8 @@ import tensorflow as tf
 from tl_keras import cores
 from tl_keras.datasets import augmentation
 from tl_keras.datasets.checking.reasons import reason
-from tl_keras.datasets.images import MAGIC, UPRIGHT_JPEG, decode_and_resize
+from tl_keras.datasets.formats import MAGIC
+from tl_keras.datasets.images import UPRIGHT_JPEG, decode_and_resize
 from tl_keras.datasets.manifest import Manifest
 from tl_keras.datasets.square import Square
 from tl_keras.errors import DataError

@@ -10,6 +10,20 @@ from functools import partial
 
 import tensorflow as tf
 
+from tl_keras.datasets.formats import (
+    ANIMATED_WEBP,
+    PALETTE_BMP,
+    REFUSAL,
+    TRANSPARENT_GIF,
+    WEBP_FLAGS,
+    byte,
+    has_bits,
+    has_palette,
+    header,
+    is_animated_webp,
+    is_transparent_gif,
+    number_of,
+)
 from tl_keras.datasets.orientation import (
     exif_orientation,
     has_exif,
@@ -23,30 +37,15 @@ RATIOS, LEFT = (2, 4, 8), 1.5
 # Pixels of a transparent image that are composited at once: 16 MB as float32.
 STRIP_PIXELS = 1 << 20
 
-# Kinds of files by their first two bytes.
-MAGIC = {
-    "JPEG": b"\xff\xd8",
-    "PNG": b"\x89P",
-    "WEBP": b"RI",
-    "BMP": b"BM",
-    "GIF": b"GI",
-}
 UPRIGHT_JPEG = "upright JPEG"
 
 # PNG, section 11.2.1: byte 25 is the colour type, its bit 4 says alpha.
 PNG_COLOUR_TYPE, PNG_ALPHA = 25, 4
 # Section 5.3: a chunk is length, name and checksum, 4 bytes each, around its data.
 PNG_SIGNATURE_BYTES, PNG_CHUNK_FRAME = 8, 12
-# GIF89a, section 18: byte 10 tells the size of the colour table behind the header;
-# section 23: the byte behind a control block's start says that a colour is clear.
-GIF_HEADER_BYTES, GIF_PACKED, GIF_HAS_TABLE = 13, 10, 0x80
-GIF_CONTROL, GIF_TRANSPARENT = b"\x21\xf9\x04", 0x01
-GIF_IMAGE, GIF_SEARCHED_BYTES = b"\0\x2c", 2048
-# WebP container: flags of the extended format; bit 28 of a lossless stream.
-WEBP_FLAGS, WEBP_ANIMATION, WEBP_ALPHA = 20, 0x02, 0x10
+# WebP container: a flag of the extended format; bit 28 of a lossless stream.
+WEBP_ALPHA = 0x10
 WEBP_LOSSLESS_ALPHA_BYTE, WEBP_LOSSLESS_ALPHA = 24, 0x10
-BMP_BITS_PER_PIXEL = 28
-HEADER_BYTES = 64
 
 
 def decode_and_resize(
@@ -62,9 +61,9 @@ def decode_and_resize(
     Args:
         image_bytes: Scalar string, the content of a JPEG, PNG, GIF, BMP or WebP file.
         square: What to make of it.
-        only: What the file is known to be, a key of `MAGIC` or `UPRIGHT_JPEG`: the
-            graph then holds the ops for that alone, with the same result. Empty where
-            it may be anything.
+        only: What the file is known to be, a key of `formats.MAGIC` or
+            `UPRIGHT_JPEG`: the graph then holds the ops for that alone, with the same
+            result. Empty where it may be anything.
 
     Returns:
         uint8 RGB in [0, 255], `square.shape`.
@@ -121,12 +120,10 @@ def _decode(
         image = decoders[only]()
     else:
         # TensorFlow itself reads the whole of the magic bytes and refuses wrong ones.
-        start = tf.strings.substr(_header(image_bytes), 0, 2)
-        is_kind = start == [MAGIC[name] for name in decoders]
-        index = tf.reduce_sum(tf.where(is_kind, tf.range(1, len(decoders) + 1), 0))
+        index = number_of(image_bytes)
         branches = [partial(_decode_other, image_bytes), *decoders.values()]
         image = tf.cond(
-            is_kind[0] & ~has_exif(image_bytes),
+            (index == 1) & ~has_exif(image_bytes),
             upright,
             lambda: tf.switch_case(index, branches),
         )
@@ -160,8 +157,8 @@ def _decode_png(image_bytes: tf.Tensor, background: tuple[int, ...]) -> tf.Tenso
     # Four channels are asked for only where there is alpha: below 8 bits TensorFlow
     # 2.21 gives opaque pixels the alpha 2^depth - 1 and they would all but vanish.
     transparent_colour = _png_has_chunk(image_bytes, b"tRNS")
-    colour_type = _byte(_header(image_bytes), PNG_COLOUR_TYPE)
-    has_alpha = transparent_colour | _has_bits(colour_type, PNG_ALPHA)
+    colour_type = byte(header(image_bytes), PNG_COLOUR_TYPE)
+    has_alpha = transparent_colour | has_bits(colour_type, PNG_ALPHA)
     read = partial(tf.io.decode_png, image_bytes)
     return tf.cond(has_alpha, lambda: _composite(read(4), background), lambda: read(3))
 
@@ -191,16 +188,16 @@ def _png_has_chunk(image_bytes: tf.Tensor, wanted: bytes) -> tf.Tensor:
 
 def _decode_webp(image_bytes: tf.Tensor, background: tuple[int, ...]) -> tf.Tensor:
     """Decodes a still WebP; an animated one would crash TensorFlow 2.21."""
-    header = _header(image_bytes)
-    kind = tf.strings.substr(header, 12, 4)
+    start = header(image_bytes)
+    kind = tf.strings.substr(start, 12, 4)
     extended, lossless = kind == b"VP8X", kind == b"VP8L"
-    flags = _byte(header, WEBP_FLAGS)
-    stream = _byte(header, WEBP_LOSSLESS_ALPHA_BYTE)
-    has_alpha = (extended & _has_bits(flags, WEBP_ALPHA)) | (
-        lossless & _has_bits(stream, WEBP_LOSSLESS_ALPHA)
+    flags = byte(start, WEBP_FLAGS)
+    stream = byte(start, WEBP_LOSSLESS_ALPHA_BYTE)
+    has_alpha = (extended & has_bits(flags, WEBP_ALPHA)) | (
+        lossless & has_bits(stream, WEBP_LOSSLESS_ALPHA)
     )
-    animated = extended & _has_bits(flags, WEBP_ANIMATION)
-    with tf.control_dependencies([_refuse(animated, "animated WebP")]):
+    refusal = _refuse(is_animated_webp(image_bytes), ANIMATED_WEBP)
+    with tf.control_dependencies([refusal]):
         image_bytes = tf.identity(image_bytes)
     read = partial(tf.io.decode_image, image_bytes, expand_animations=False)
     return tf.cond(
@@ -212,28 +209,15 @@ def _decode_webp(image_bytes: tf.Tensor, background: tuple[int, ...]) -> tf.Tens
 
 def _decode_bmp(image_bytes: tf.Tensor) -> tf.Tensor:
     """Decodes a BMP of 24 or 32 bits; TensorFlow misreads palettes."""
-    bits = _byte(_header(image_bytes), BMP_BITS_PER_PIXEL)
-    with tf.control_dependencies([_refuse(bits < 24, "BMP with a palette")]):
+    refusal = _refuse(has_palette(image_bytes), PALETTE_BMP)
+    with tf.control_dependencies([refusal]):
         image_bytes = tf.identity(image_bytes)
     return tf.io.decode_bmp(image_bytes, channels=0)[..., :3]
 
 
 def _decode_gif(image_bytes: tf.Tensor) -> tf.Tensor:
     """Decodes a GIF's first frame; TensorFlow makes transparent pixels black."""
-    packed = _byte(_header(image_bytes), GIF_PACKED)
-    colours = tf.bitwise.left_shift(2, tf.bitwise.bitwise_and(packed, 7))
-    table_bytes = tf.where(_has_bits(packed, GIF_HAS_TABLE), 3 * colours, 0)
-    padded = tf.strings.join([image_bytes, b"\0" * GIF_SEARCHED_BYTES])
-    blocks = tf.strings.substr(
-        padded, GIF_HEADER_BYTES + table_bytes, GIF_SEARCHED_BYTES
-    )
-    # A control block counts for the first frame where no image stands before it.
-    blocks = tf.strings.join([b"\0", blocks])
-    before_image = tf.strings.split(blocks, GIF_IMAGE)[0]
-    # One more, with no flag set, stands for a frame that has none.
-    controls = tf.strings.join([before_image, GIF_CONTROL])
-    flags = _byte(_header(tf.strings.split(controls, GIF_CONTROL)[1]), 0)
-    refusal = _refuse(_has_bits(flags, GIF_TRANSPARENT), "transparent GIF")
+    refusal = _refuse(is_transparent_gif(image_bytes), TRANSPARENT_GIF)
     with tf.control_dependencies([refusal]):
         image_bytes = tf.identity(image_bytes)
     return tf.io.decode_image(image_bytes, channels=3, expand_animations=False)
@@ -266,24 +250,7 @@ def _composite(image: tf.Tensor, background: tuple[int, ...]) -> tf.Tensor:
     return strips.concat()
 
 
-def _header(image_bytes: tf.Tensor) -> tf.Tensor:
-    """Returns the first bytes, zeros behind the end of a shorter file."""
-    start = tf.strings.substr(image_bytes, 0, HEADER_BYTES)
-    padded = tf.strings.join([start, b"\0" * HEADER_BYTES])
-    return tf.strings.substr(padded, 0, HEADER_BYTES)
-
-
-def _byte(header: tf.Tensor, index: int) -> tf.Tensor:
-    """Returns one byte of a header as int32."""
-    return tf.cast(tf.io.decode_raw(header, tf.uint8)[index], tf.int32)
-
-
-def _has_bits(value: tf.Tensor, bits: int) -> tf.Tensor:
-    """Tells whether any of `bits` is set."""
-    return tf.bitwise.bitwise_and(value, bits) > 0
-
-
 def _refuse(condition: tf.Tensor, what: str) -> tf.Operation:
     """Fails where `condition` holds."""
-    message = f"{what} cannot be decoded rightly: convert it to PNG"
+    message = REFUSAL.format(what)
     return tf.debugging.Assert(tf.logical_not(condition), [message])

@@ -106,9 +106,13 @@ class Export:
             tf.errors.InvalidArgumentError: If one of them is no usable image.
         """
         classify = self._model.signatures["serving_default"]
-        return classify(image_bytes=tf.constant(contents))["probabilities"].numpy()
+        found = classify(image_bytes=tf.constant(contents))
+        bad = [error.decode() for error in found["error"].numpy() if error]
+        if bad:
+            raise tf.errors.InvalidArgumentError(None, None, bad[0])
+        return found["probabilities"].numpy()
 
-    def classify_pixels(self, images: tf.Tensor) -> np.ndarray:
+    def pixels(self, images: tf.Tensor) -> np.ndarray:
         """Returns the class probabilities of images that are decoded and resized.
 
         Args:
@@ -118,7 +122,7 @@ class Export:
         Returns:
             float32, `(batch, classes)`.
         """
-        classify = self._model.signatures["classify_pixels"]
+        classify = self._model.signatures["pixels"]
         return classify(images=tf.constant(images))["probabilities"].numpy()
 
     def predict(self, paths: Iterable[str | Path]) -> list[Prediction]:

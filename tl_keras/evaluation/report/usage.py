@@ -73,7 +73,8 @@ def _tensorflow(path: str) -> str:
         f"model = tf.saved_model.load({ascii(path)})\n"
         'classify = model.signatures["serving_default"]\n'
         f'found = classify(image_bytes=tf.stack([tf.io.read_file("{IMAGE}")]))\n'
-        'print(found["label"].numpy(), found["probabilities"].numpy())'
+        'for name in ("label", "probability", "error"):\n'
+        "    print(name, found[name].numpy())"
     )
 
 

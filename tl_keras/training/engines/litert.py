@@ -1,6 +1,7 @@
 """Runs a frozen network by LiteRT, whose XNNPACK kernels suit small networks."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,10 +15,24 @@ INSTALL = "ai-edge-litert"
 SUFFIX = ".tflite"
 
 
-def convert(frozen: Callable[[tf.Tensor], list[tf.Tensor]]) -> bytes:
-    """Converts what `constant_graph` gives, in float32, nothing quantized."""
+def convert(
+    frozen: Callable[[tf.Tensor], list[tf.Tensor]],
+    owner: tf.Module | None = None,
+    **settings: Any,
+) -> bytes:
+    """Converts what `constant_graph` gives, in float32 unless a setting says else.
+
+    Args:
+        frozen: The concrete function.
+        owner: The module whose function it is; the names of its arguments and results
+            are kept, then.
+        **settings: Attributes of TensorFlow's converter.
+    """
     with silence("absl"):
-        return tf.lite.TFLiteConverter.from_concrete_functions([frozen]).convert()
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], owner)
+        for name, value in settings.items():
+            setattr(converter, name, value)
+        return converter.convert()
 
 
 def runs(converted: bytes, workers: int, threads: int) -> Sequence[Run]:
