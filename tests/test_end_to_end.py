@@ -9,8 +9,6 @@ import subprocess
 import sys
 import time
 
-import h5py
-import numpy as np
 import pytest
 from conftest import draw_squares
 
@@ -65,51 +63,6 @@ def wait_for_epochs(process, folder, phase, number):
         time.sleep(0.05)
 
 
-def weights(folder):
-    """Returns every array of a run's weights file by its name."""
-    found = {}
-    with h5py.File(folder / "model.weights.h5") as file:
-        file.visititems(
-            lambda name, item: (
-                found.update({name: item[()]})
-                if isinstance(item, h5py.Dataset)
-                else None
-            )
-        )
-    return found
-
-
-@pytest.mark.parametrize(
-    ("phase", "options"),
-    [
-        ("head", ("--head_phase.solver", "gradient", "--fine_tune.epochs", "0")),
-        ("fine_tune", ()),
-    ],
-)
-def test_run_killed_in_a_phase_resumes_behind_its_last_finished_epoch(
-    here, phase, options
-):
-    train = ("train", "squares", *SMALL, "--deterministic", *options)
-    more = (f"--{phase}{'_phase' * (phase == 'head')}.epochs", "12")
-    run(here, *train, *more, "--name", "whole")
-    process = start(here, *train, *more, "--name", "killed")
-    killed = here / "runs" / "killed"
-    wait_for_epochs(process, killed, phase, 2)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    before = epochs(killed, phase)
-    assert len(before) < 12
-    run(here, "resume", "runs/killed")
-    after = epochs(killed, phase)
-    kept = len(before) - 1
-    assert [row["seconds"] for row in after[:kept]] == [
-        row["seconds"] for row in before[:kept]
-    ], "finished epochs were trained again"
-    expected = weights(here / "runs" / "whole")
-    for name, value in weights(killed).items():
-        np.testing.assert_array_equal(value, expected[name], err_msg=name)
-
-
 def test_interrupt_stops_within_seconds_and_says_how_to_resume(here):
     arguments = ("--name", "stopped", "--fine_tune.epochs", "500")
     process = start(here, "train", "squares", *SMALL, *arguments)
@@ -121,24 +74,6 @@ def test_interrupt_stops_within_seconds_and_says_how_to_resume(here):
     assert time.monotonic() - asked < 30
     assert "Go on with: tl-keras resume runs/stopped" in messages
     assert "Traceback" not in messages
-
-
-def test_deterministic_runs_give_the_same_weights_bit_for_bit(here):
-    for name in ("one", "two"):
-        cache = ("--data.cache_dir", f"cache-{name}")
-        process = subprocess.run(
-            [sys.executable, "-m", "tl_keras.cli", "train", "squares", *SMALL]
-            + ["--name", name, "--fine_tune.epochs", "3", "--deterministic", *cache],
-            cwd=here,
-            capture_output=True,
-            text=True,
-            timeout=GIVE_UP_AFTER,
-        )
-        assert process.returncode == 0, process.stderr
-    one, two = (weights(here / "runs" / name) for name in ("one", "two"))
-    assert one.keys() == two.keys()
-    for name, value in one.items():
-        np.testing.assert_array_equal(value, two[name], err_msg=name)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from tl_keras.errors import DataError, StorageError, UsageError
 from tl_keras.sections import Augment, Cache
 from tl_keras.training import heads
 from tl_keras.training.cache import entry as entries
-from tl_keras.training.cache import inputs, passes, prefix
+from tl_keras.training.cache import inputs, passes, prefix, together
 from tl_keras.training.cache.prefix import PrefixCache
 from tl_keras.training.engines import choice
 
@@ -519,7 +519,7 @@ def test_what_another_process_computed_meanwhile_is_read(
         monkeypatch.setattr(choice, "choose", None)
         yield
 
-    monkeypatch.setattr(prefix, "locked", late)
+    monkeypatch.setattr(together, "locked", late)
     assert len(read(cache, manifest, (0, "avg"))) == 36
 
 

@@ -47,6 +47,9 @@ def test_several_processes_are_not_looked_for_in_vain(monkeypatch):
     "text, expected",
     [
         (LOST, "Worker 1 (b:2) is gone"),
+        # The process that found out is named alone, or first.
+        ("/job:worker/task:0: Socket closed", "Worker 1 (b:2) is gone"),
+        ("/job:worker/task:0: RPC to /job:worker/task:1", "Worker 1 (b:2) is gone"),
         (TOLD, "Worker 1 (b:2) failed: Folder x is full"),
     ],
 )

@@ -156,20 +156,29 @@ def _is_of_others(error: BaseException) -> bool:
 
 def _words(text: str, found: Cluster) -> str:
     """Returns what is wrong, of TensorFlow's words for it."""
-    told, task = TOLD.search(text), TASK.search(text)
+    told, who = TOLD.search(text), _lost(text, found)
     cure = "Then start all of them again; `tl-keras resume RUN` goes on with the run."
-    who = "Another process"
-    if task:
-        number = int(task[2])
-        members = found.chiefs if task[1] == clusters.CHIEF else found.workers
-        where = f" ({members[number]})" if number < len(members) else ""
-        who = f"{task[1].capitalize()} {number}{where}"
     if told:
         return f"{who} failed: {told[1].strip()} {cure}"
-    if task:
-        return (
-            f"{who} is gone: it was ended, or the network to it is cut. See what it "
-            f"printed. {cure}"
-        )
-    first = text.strip().splitlines()[0] if text.strip() else "no reason given"
-    return f"{who} is gone ({first}). See what the others printed. {cure}"
+    return (
+        f"{who} is gone: it was ended, or the network to it is cut. See what it "
+        f"printed. {cure}"
+    )
+
+
+def _lost(text: str, found: Cluster) -> str:
+    """Returns the name and the address of the process that is gone, where known."""
+    jobs = {clusters.CHIEF: found.chiefs, clusters.WORKER: found.workers}
+    named = [
+        (job, number, address)
+        for job, members in jobs.items()
+        for number, address in enumerate(members)
+        # This process is named, too: as the one that found out.
+        if (job, number) != (found.kind, found.index)
+    ]
+    seen = {(job, int(number)) for job, number in TASK.findall(text)}
+    lost = [one for one in named if one[:2] in seen] or named
+    if len(lost) > 1:
+        return "Another process"
+    ((job, number, address),) = lost
+    return f"{job.capitalize()} {number} ({address})"
