@@ -7,7 +7,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 # A narrow terminal must not break the figures apart.
-LEAST_WIDTH = 100
+LEAST_WIDTH = 140
 
 
 def print_proof(facts: dict[str, Any]) -> None:
@@ -19,8 +19,8 @@ def print_proof(facts: dict[str, Any]) -> None:
     artifacts = facts["artifacts"]
     images = artifacts[0]["images"]
     table = Table(
-        "Artifact",
-        "File",
+        Column("Artifact", no_wrap=True),
+        Column("File", no_wrap=True),
         Column("Size", justify="right"),
         Column("Difference", justify="right"),
         Column("Same answer", justify="right"),

@@ -6,6 +6,7 @@ images decoded); OUTPUTS gets the probabilities, how long a call takes, and of a
 SavedModel what its signatures of image files say.
 """
 
+import functools
 import os
 import sys
 import time
@@ -64,12 +65,16 @@ def saved_model(path: str):
     """Returns a SavedModel as a function from pixels to probabilities."""
     import tensorflow as tf
 
-    model = tf.saved_model.load(path)
-    call = model.signatures["pixels"]
-    # The function lives as long as its model.
-    return lambda pixels, model=model: call(images=tf.constant(pixels))[
-        "probabilities"
-    ].numpy()
+    call = loaded(path).signatures["pixels"]
+    return lambda pixels: call(images=tf.constant(pixels))["probabilities"].numpy()
+
+
+@functools.cache
+def loaded(path: str):
+    """Returns a SavedModel; its signatures live as long as it does."""
+    import tensorflow as tf
+
+    return tf.saved_model.load(path)
 
 
 def litert(path: str):
@@ -96,7 +101,7 @@ def of_files(path: str, files: list[bytes], pixels) -> dict:
     """Returns what a SavedModel's signatures say of image files and of pixels."""
     import tensorflow as tf
 
-    model = tf.saved_model.load(path)
+    model = loaded(path)
     classify = model.signatures["serving_default"]
     from_bytes = [classify(image_bytes=tf.constant(part)) for part in batches(files)]
     from_pixels = [
