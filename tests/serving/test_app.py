@@ -296,6 +296,20 @@ def test_heat_map_of_an_image_is_a_picture(ask, heat, red):
     assert statuses == {400}
 
 
+def test_version_of_another_run_is_not_explained_by_this_one(
+    ask, shelf, heat, red, monkeypatch
+):
+    export = shelf.current.export
+    facts = {**export.facts, "metrics": {"accuracy": 0.5}}
+    monkeypatch.setitem(vars(export), "facts", facts)
+
+    async def conversation(client):
+        answer = await client.post("/explain?class_id=2", content=red.read_bytes())
+        return answer.status_code, (await client.get("/about")).json()["explains"]
+
+    assert ask(conversation, heat=heat) == (404, False)
+
+
 def test_too_many_pictures_at_once_are_told_to_come_back(ask, heat, red):
     async def conversation(client):
         asked = [

@@ -99,8 +99,9 @@ def _source(exportable: Exportable) -> Source:
     """Returns what artifacts are made of."""
 
     def sample() -> Iterator[np.ndarray]:
-        for name in spread(exportable.train, CALIBRATING).paths:
-            yield from verify.decoded([Path(name).read_bytes()], exportable.square)
+        paths = spread(exportable.train, CALIBRATING).paths
+        files = [Path(name).read_bytes() for name in paths]
+        yield from verify.decoded(files, exportable.square)
 
     return Source(
         name=exportable.facts.get("network", "The network"),

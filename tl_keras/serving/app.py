@@ -110,14 +110,19 @@ class Server:
 
     async def explain(self, request: Request) -> bytes:
         """Returns a Grad-CAM picture of the image in a body."""
-        if self.heat is None:
-            raise Refusal(MISSING, "The run of this export is not at hand.")
+        with self.shelf.using(self.shelf.name) as version:
+            if not self._explains(version):
+                raise Refusal(MISSING, "The run of this version is not at hand.")
         class_id = request.query_params.get("class_id", "")
         if not class_id.isdecimal() or len(class_id) > 9:
             raise bad("class_id must be the number of a class.")
         async with self.bodies.reading(request) as content:
             require_small([content], self.limits.pixels)
             return await self.heat.picture(content, int(class_id))
+
+    def _explains(self, version: Version) -> bool:
+        """Tells whether a version is of the run: a newer one may be of another."""
+        return self.heat is not None and self.heat.explains(version.export)
 
     def about(self) -> dict[str, Any]:
         """Returns what the page has to know."""
@@ -127,7 +132,7 @@ class Server:
                 "version": version.number,
                 "classes": version.export.class_names,
                 "several": version.export.outputs == "multi_label",
-                "explains": self.heat is not None,
+                "explains": self._explains(version),
                 "body_bytes": self.limits.body_bytes,
             }
 

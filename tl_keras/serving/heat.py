@@ -30,10 +30,20 @@ class Heat:
     """
 
     def __init__(self, run: Run) -> None:
-        """Starts the thread; the network is built for the first picture."""
+        """Starts the thread; the network is built for the first picture.
+
+        Raises:
+            TlKerasError: If the run is not finished, or damaged.
+        """
+        run.require_trained()
         self.run = run
+        self._identity = run.class_names, run.metrics
         self._asked = 0
         self._thread = ThreadPoolExecutor(1, "heat")
+
+    def explains(self, export: Export) -> bool:
+        """Tells whether an export was made of the run: by classes and test figures."""
+        return self._identity == (export.class_names, export.facts.get("metrics"))
 
     async def picture(self, content: bytes, class_id: int) -> bytes:
         """Returns a PNG of an image with what speaks for a class laid over it.
@@ -106,9 +116,10 @@ def of_export(export: Export, folder: Path) -> Heat | None:
     """
     run = find_run(folder)
     try:
-        return Heat(run) if run and _is_of(run, export) else None
+        heat = Heat(run) if run else None
     except TlKerasError:
         return None
+    return heat if heat and heat.explains(export) else None
 
 
 def of_run(export: Export, folder: Path) -> Heat:
@@ -117,17 +128,10 @@ def of_run(export: Export, folder: Path) -> Heat:
     Raises:
         UsageError: If there is no run in the folder, or one of another model.
     """
-    run = load_run(folder)
-    if not _is_of(run, export):
+    heat = Heat(load_run(folder))
+    if not heat.explains(export):
         raise UsageError(
             f"{str(folder)!r} is another model than {export.path}: other classes or "
             f"other test figures. Name the run that it was made from, or none."
         )
-    return Heat(run)
-
-
-def _is_of(run: Run, export: Export) -> bool:
-    """Tells whether an export was made of a run, by its classes and test figures."""
-    run.require_trained()
-    alike = run.class_names == export.class_names
-    return alike and run.metrics == export.facts.get("metrics")
+    return heat
