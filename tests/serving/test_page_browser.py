@@ -99,8 +99,11 @@ def test_image_may_be_chosen_and_pasted(page, red, way):
 
 
 def test_page_is_worked_by_the_keyboard_alone(page, red):
+    # A browser that is busy may not have given the page the keyboard yet.
+    page.bring_to_front()
     page.keyboard.press("Tab")
-    with page.expect_file_chooser() as chooser:
+    page.wait_for_function("document.activeElement.id === 'file'", timeout=PATIENCE)
+    with page.expect_file_chooser(timeout=PATIENCE) as chooser:
         page.keyboard.press("Enter")
     chooser.value.set_files(red)
     assert label(page) == "red"

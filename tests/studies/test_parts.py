@@ -54,8 +54,9 @@ def test_lost_numbers_of_a_fold_are_one_line(squares, tmp_path, capsys):
     (tmp_path / "runs/mine/folds/1-2/probabilities.npy").unlink()
     capsys.readouterr()
     assert main(flags) != 0
-    said = capsys.readouterr().err.splitlines()
-    assert said[-1].startswith("error: ") and "probabilities.npy" in said[-1]
+    error, way_on = capsys.readouterr().err.splitlines()[-2:]
+    assert error.startswith("error: ") and "probabilities.npy" in error
+    assert way_on.endswith("--name mine")
 
 
 def test_fold_without_a_class_is_named_with_the_cure(tmp_path):
