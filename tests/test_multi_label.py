@@ -125,9 +125,12 @@ def test_export_finds_the_labels_that_the_run_finds(several, export, table):
 
 
 @pytest.mark.slow
-def test_export_predicts_the_most_probable_label(export, table):
-    (found,) = export.predict([table.parent / "0.png"])
-    assert found.label == "red"
+def test_export_predicts_the_most_probable_label(export, several, table):
+    images = [table.parent / f"{number}.png" for number in range(7)]
+    found = [one.label for one in export.predict(images)]
+    said = [one.probabilities for one in several.predict(images)]
+    assert found == [max(one, key=one.get) for one in said]
+    assert len(set(found)) > 1
 
 
 @pytest.mark.slow
