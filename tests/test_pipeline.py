@@ -189,8 +189,10 @@ def test_every_kind_of_head_is_trained_loaded_and_exported(train, tmp_path, name
     np.testing.assert_allclose(again, expected, atol=1e-6)
     export = run.export(tmp_path / "export")
     np.testing.assert_allclose(export.probabilities(test), expected, atol=1e-5)
-    (found,) = export.predict([many / "red" / "0.png"])
-    assert found.label == "red"
+    files = [many / colour / "0.png" for colour in colours]
+    labels = [one.label for one in export.predict(files)]
+    assert labels == [one.label for one in run.predict(files)]
+    assert len(set(labels)) > 1
 
 
 @pytest.mark.slow

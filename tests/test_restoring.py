@@ -81,7 +81,7 @@ def test_other_libraries_are_a_warning(unfinished, capsys):
 )
 def test_used_up_memory_is_one_line_with_the_way_on(finished, error):
     with pytest.raises(TlKerasError, match="^The memory is used up") as caught:
-        with restoring.way_on(finished):
+        with restoring.way_on(finished.folder):
             raise error
     assert stopping.notes(caught.value) == [stopping.resuming(finished.folder)]
 
